@@ -1,0 +1,1 @@
+"""The rehearsal exchange: keeps the rules of the venue, keeps the score, and can be cruel on demand."""

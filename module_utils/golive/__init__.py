@@ -1,0 +1,1 @@
+"""golive: the checklist that checks itself."""
