@@ -1,0 +1,1 @@
+"""The probe types: one file each, reads only, knows no threshold."""
