@@ -3,15 +3,15 @@ from __future__ import annotations
 
 import os
 import pwd
-import ssl
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from datetime import datetime, timezone
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
 from ..errors import Undecided
+
+if TYPE_CHECKING:
+    from .web import Response
 
 OUTPUT_CAP = 1 << 20
 
@@ -24,27 +24,12 @@ class Completed(NamedTuple):
     stderr: str
 
 
-class Response(NamedTuple):
-    """An HTTP answer. `headers` have lower-case names, `seconds` is the wall time, `tls` the peer's certificate or {}."""
-
-    status: int
-    headers: Dict[str, str]
-    body: bytes
-    seconds: float
-    tls: Dict[str, Any]
-
-
 class Observed(NamedTuple):
     """Facts with whose word they are and how often the observation could have gone wrong (None: not countable)."""
 
     facts: Dict[str, Any]
     witness: Optional[str] = None
     opportunities: Optional[int] = None
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
-        return None  # a redirect is an answer to report, not an order to follow
 
 
 class Look:
@@ -92,43 +77,14 @@ class Look:
     def get(self, url: str, headers: Optional[Mapping[str, str]] = None, timeout: float = 5.0,
             ca_file: Optional[str] = None, data: Optional[bytes] = None, method: Optional[str] = None,
             cap: int = OUTPUT_CAP) -> Response:
-        """Ask a URL; certificates are always verified, proxies of the environment are not used, redirects not followed.
+        """Ask a URL and return its `Response` (see `web.ask`); it never takes longer than this probe has left."""
+        from . import web
 
-        Raises Undecided when there is no HTTP answer at all; 4xx and 5xx are answers.
-        """
-        request = urllib.request.Request(url, data=data, headers=dict(headers or {}), method=method)  # noqa: S310 (probe authors pass http(s) URLs from the profile)
-        handlers: List[Any] = [urllib.request.ProxyHandler({}), _NoRedirect()]
-        if url.startswith("https:"):
-            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca_file)))
-        elif not url.startswith("http:"):
-            raise Undecided("%s is not an http or https address" % url[:80])
-        opener = urllib.request.build_opener(*handlers)
-        started = time.monotonic()
-        try:
-            with opener.open(request, timeout=min(timeout, max(0.1, self.left()))) as answer:
-                return self._response(answer.status, answer, started, cap)
-        except urllib.error.HTTPError as exc:
-            with exc:
-                return self._response(exc.code, exc, started, cap)
-        except (OSError, ValueError) as exc:
-            reason = getattr(exc, "reason", exc)
-            raise Undecided("no answer from %s: %s" % (_without_query(url), type(reason).__name__ + " " + str(reason)[:120])) from None
-
-    @staticmethod
-    def _response(status: int, answer: Any, started: float, cap: int) -> Response:
-        body = answer.read(cap)
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        sock = getattr(getattr(getattr(answer, "fp", None), "raw", None), "_sock", None)
-        tls = sock.getpeercert() if isinstance(sock, ssl.SSLSocket) else {}
-        return Response(status, headers, body, time.monotonic() - started, dict(tls or {}))
+        return web.ask(url, headers or {}, min(timeout, max(0.1, self.left())), ca_file, data, method, cap)
 
 
 def _text(data: bytes) -> str:
     return data[:OUTPUT_CAP].decode("utf-8", "replace")
-
-
-def _without_query(url: str) -> str:
-    return url.split("?", 1)[0][:120]
 
 
 def _become(user: str) -> Dict[str, Any]:

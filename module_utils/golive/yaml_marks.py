@@ -1,0 +1,62 @@
+"""Plain safe YAML that remembers on which line each key stands, so that an error can say file and line."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .errors import CompileError
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed YAML file: `data` as plain values, `line(path)` for a path of keys and indexes."""
+
+    file: str
+    data: Any
+    lines: dict[tuple[str | int, ...], int]
+
+    def where(self, *path: str | int) -> str:
+        """Return `file:line` of the nearest known place on this path."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.lines:
+                return f"{self.file}:{self.lines[path[:end]]}"
+        return self.file
+
+
+def load(path: Path, shown_as: str | None = None) -> Document:
+    """Parse one YAML file. Raises CompileError for bad YAML, a key that stands twice, and an unreadable file."""
+    name = shown_as or str(path)
+    try:
+        text = path.read_text("utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except OSError as exc:
+        raise CompileError("cannot be read", where=name, found=exc.strerror) from None
+    except UnicodeDecodeError:
+        raise CompileError("is not UTF-8 text", where=name) from None
+    except yaml.YAMLError as exc:
+        mark = getattr(exc, "problem_mark", None)
+        where = f"{name}:{mark.line + 1}" if mark else name
+        raise CompileError("is not YAML", where=where, found=getattr(exc, "problem", None) or str(exc)) from None
+    if node is None:
+        return Document(name, None, {})
+    lines: dict[tuple[str | int, ...], int] = {}
+    _walk(node, (), lines, name)
+    return Document(name, yaml.safe_load(text), lines)
+
+
+def _walk(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], name: str) -> None:
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*path, str(key.value))
+            if here in lines:
+                raise CompileError(f"{key.value} stands twice", where=f"{name}:{key.start_mark.line + 1}",
+                                   found=f"first on line {lines[here]}", todo="keep one of them")
+            lines[here] = key.start_mark.line + 1
+            _walk(value, here, lines, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _walk(value, (*path, index), lines, name)
