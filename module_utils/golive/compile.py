@@ -115,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     lines = sum(len(section["items"]) for section in compiled.items)
     unbuilt = sum("unbuilt" in control["tags"] for control in compiled.controls.values())
-    print(f"{chosen.system}: {lines} lines, {len(compiled.controls)} controls ({unbuilt} not built yet), digest {compiled.plain()['digest']}")
+    print(f"{chosen.system}: {lines} lines, {len(compiled.controls)} controls ({unbuilt} not built yet)")
     return 0
 
 

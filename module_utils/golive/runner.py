@@ -53,7 +53,7 @@ def observe_all(plan: Dict[str, Any], secrets: Dict[str, str]) -> List[Dict[str,
 
 def _observe(entry: Dict[str, Any], plan: Dict[str, Any], secrets: Dict[str, str], seconds: float) -> Dict[str, Any]:
     started = time.monotonic()
-    look = Look(plan["host"], entry["subject"], plan["rehearsal"], secrets, started + seconds)
+    look = Look(plan["host"], entry["subject"], plan["rehearsal"], secrets, started + seconds, plan.get("context"))
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         module = importlib.import_module("golive.probes." + entry["probe"])

@@ -35,8 +35,10 @@ class Observed(NamedTuple):
 class Look:
     """Handed to every probe: who looks (`host`), at what (`subject`), in which kind of run (`rehearsal`)."""
 
-    def __init__(self, host: str, subject: str, rehearsal: bool, secrets: Mapping[str, str], deadline: float) -> None:
+    def __init__(self, host: str, subject: str, rehearsal: bool, secrets: Mapping[str, str], deadline: float,
+                 context: Optional[Mapping[str, Any]] = None) -> None:
         self.host, self.subject, self.rehearsal = host, subject, rehearsal
+        self.context: Mapping[str, Any] = context or {}  # only on the controller: root, run_dir, system
         self._secrets, self._deadline = secrets, deadline
 
     def now(self) -> datetime:

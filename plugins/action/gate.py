@@ -1,0 +1,50 @@
+"""Judges a phase and stops the journey while something critical or high is red or unknown (M1). One task, a play of its own."""
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from golive import gate, judge, plan, report, session, waiver
+from golive.canonical import utc
+from golive.catalogue import PHASES
+from golive.errors import GoliveError
+
+
+class ActionModule(ActionBase):
+    """Task `gate:` with `phase`; writes <run>/<phase>/gate.json. In a dry run it only tells."""
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec({"phase": {"type": "str", "required": True}})
+        try:
+            return {**result, **self._gate(task_vars, arguments["phase"])}
+        except GoliveError as exc:
+            return {**result, "failed": True, "msg": str(exc)}
+
+    def _gate(self, task_vars: dict[str, Any], phase: str) -> dict[str, Any]:
+        joined = session.join(task_vars)
+        run, info = joined.run, joined.info
+        controls = session.controls_of(run, phase)
+        observed: list[dict[str, Any]] = []
+        expected = plan.targets(controls, info["groups"])
+        for host in sorted({one.host for one in expected}):
+            seen = run.read(f"{phase}/{host}.json")
+            if seen is not None and seen.get("run") == run.run and seen.get("phase") == phase:
+                observed += seen["observations"]
+        waivers = waiver.in_force(session.ROOT, joined.system, controls, info["release"], utc())
+        found = gate.verdicts(controls, expected, observed, run.run, waivers)
+        earlier = [run.read(f"{name}/gate.json") for name in PHASES[: PHASES.index(phase)]] if phase in PHASES else []
+        record = gate.record(phase, found, earlier, utc())
+        path = run.write(f"{phase}/gate.json", record)
+        counts = {verdict: sum(one["verdict"] == verdict for one in found) for verdict in judge.VERDICTS}
+        told = {"changed": False, "path": str(path.relative_to(session.ROOT)), "phase": phase, "open": record["open"], "counts": counts,
+                "until": record["until"], "closing": record["closing"][:20]}
+        if record["open"] or info["mode"] != "real":
+            return told
+        run.write("finished.json", {"at": utc(), "result": f"gate {phase} is closed", "exit": 2})
+        report.write(run.path)
+        more = len(record["closing"]) - 3
+        text = "; ".join(record["closing"][:3]) + (f"; and {more} more" if more > 0 else "")
+        wait = f" Earliest: {record['until']}." if record["until"] else ""
+        where = run.path.relative_to(session.ROOT) / "report.html"
+        return {**told, "failed": True, "msg": f"The gate of phase {phase} is closed: {text}.{wait} Report: {where}"}

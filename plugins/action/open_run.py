@@ -1,0 +1,81 @@
+"""Opens a run: binds the profile and the catalogue before the first contact with a target, and refuses what must not start."""
+from __future__ import annotations
+
+from typing import Any
+
+from ansible import context
+from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
+from golive import compile as compiler
+from golive import profile, rundir, session
+from golive.canonical import digest, utc
+from golive.errors import GoliveError
+
+ALWAYS = ("golive_day_seconds", "golive_waiting_times", "golive_profile")
+ANSIBLE_OWN = ("ansible_",)
+
+
+class ActionModule(ActionBase):
+    """Task `open_run:` with `mode: real | drift`; the first task of every run, on the controller."""
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec({"mode": {"choices": ["real", "drift"], "default": "real"}})
+        try:
+            return {**result, **self._open(task_vars, arguments["mode"])}
+        except GoliveError as exc:
+            return {**result, "failed": True, "msg": str(exc)}
+
+    def _open(self, task_vars: dict[str, Any], mode: str) -> dict[str, Any]:
+        system = session.system_of([str(task_vars["inventory_file"])])
+        run = rundir.current(session.reports_of(system))
+        groups = {name: list(hosts) for name, hosts in task_vars["groups"].items()}
+        extra = sorted(name for name in load_extra_vars(self._loader) if not name.startswith(ANSIBLE_OWN))
+        if "golive_dry" in extra:
+            raise GoliveError("golive_dry must not be given with -e", todo="use --check for a dry run")
+        rehearsal = bool(groups.get("rehearsal")) and not groups.get("production")
+        bound = profile.freeze(self._values(task_vars), rehearsal=rehearsal)
+        compiled = compiler.compile_system(system, bound)
+        session.kind_of(groups)  # after everything that can be checked without hosts
+
+        run.write("profile.json", bound.plain())
+        run.write("compiled.json", compiled.plain())
+        frozen = {"profile": bound.plain()["digest"], "catalogue": digest(compiled.controls), "checklist": digest(compiled.items),
+                  "golive": session.code_digest()}
+        hosts = {host: str(task_vars["hostvars"][host].get("ansible_host", host)) for host in groups["all"]}
+        info = {"run": run.run, "system": system, "rehearsal": rehearsal, "started": utc(), "release": frozen,
+                "mode": "drift" if mode == "drift" else "check" if context.CLIARGS.get("check") else "real",
+                "extra_vars": extra, "shadowing": sorted(set(extra) & set(bound.values)), "groups": groups, "addresses": hosts}
+        run.write("run.json", info)
+        run.point_latest()
+        return {"changed": False, "path": str(run.path.relative_to(session.ROOT)), "digest": digest(info),
+                "controls": len(compiled.controls), "lines": sum(len(section["items"]) for section in compiled.items)}
+
+    def _values(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        names = {*compiler.needed_variables(), *ALWAYS, *(task_vars.get("golive_profile") or []), *(task_vars.get("golive_waiting_times") or [])}
+        values: dict[str, Any] = {}
+        for name in sorted(names & set(task_vars)):
+            raw = task_vars[name]
+            # `raw` keeps its trust tag; an untrusted text would come back untemplated without an error (M16).
+            values[name] = _plain(self._templar.template(raw) if _templated(raw) else raw)
+        return values
+
+
+def _templated(raw: Any) -> bool:
+    if isinstance(raw, str):
+        return "{" in raw
+    if isinstance(raw, dict):
+        return any(_templated(one) for one in raw.values())
+    return isinstance(raw, list) and any(_templated(one) for one in raw)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without Ansible's tags, so that it digests and serialises as the plain data it is."""
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
