@@ -1,0 +1,94 @@
+"""How does a run directory become a report? Joins records, verdicts and the first screen."""
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..catalogue import PHASES
+from . import first_screen, verdicts
+from .hostile import clean, moment, words
+from .model import Change, Control, Gate, Host, Report, count
+from .records import Records, read
+
+
+def build(run_dir: Path) -> Report:
+    """Build the report of one run from its directory alone; nothing else is read, nothing is written.
+
+    Works for a run that was killed at any moment. Raises GoliveError only where `run_dir` is no run directory.
+    """
+    records = read(Path(run_dir))
+    controls = verdicts.controls(records)
+    items = verdicts.items(records, controls)
+    reached = max((PHASES.index(phase) for phase in records.phases), default=None)
+    reached_phase = None if reached is None else PHASES[reached]
+    gates, hosts = _gates(records), _hosts(records)
+    run, finished = records.run, records.finished
+    release = run.get("release")
+    rehearsal, exit_code = run.get("rehearsal"), (finished or {}).get("exit")
+    return Report(
+        system=clean(run["system"], 120), run=clean(run["run"], 120),
+        release={clean(name, 60): clean(value, 120) for name, value in release.items()} if isinstance(release, dict) else {},
+        rehearsal=rehearsal if isinstance(rehearsal, bool) else None, mode=clean(run.get("mode") or "not recorded", 40),
+        started=moment(run.get("started")), finished=first_screen.finished_at(records),
+        result=clean(finished["result"], 60) if finished and "result" in finished else None,
+        exit=exit_code if isinstance(exit_code, int) and not isinstance(exit_code, bool) else None,
+        reached_phase=reached_phase, last_at=records.last_at,
+        controls=tuple(controls), items=tuple(items), changes=_changes(records), hosts=tuple(hosts), gates=tuple(gates),
+        first=first_screen.build(records, controls, gates, hosts, reached_phase),
+        problems=(*records.problems, *_strangers(records, controls)),
+        counts={"controls": count(controls), "items": count(items)})
+
+
+def _strangers(records: Records, controls: list[Control]) -> list[str]:
+    """Name verdicts on controls that the compiled catalogue of this run does not hold."""
+    compiled = records.compiled.get("controls")
+    known = {clean(control_id, 120) for control_id in compiled} if isinstance(compiled, dict) else set()
+    return [f"a gate judged {control.id}, which the compiled catalogue of this run does not hold"
+            for control in controls if known and control.id not in known]
+
+
+def _gates(records: Records) -> list[Gate]:
+    gates = []
+    for phase in PHASES:
+        if phase not in records.phases:
+            continue
+        gate = records.phases[phase].gate
+        if gate is None:
+            gates.append(Gate(phase, None, None))
+            continue
+        gates.append(Gate(phase, gate["open"] if isinstance(gate.get("open"), bool) else None, moment(gate.get("at")),
+                          tuple(words(gate.get("closing")))))
+    return gates
+
+
+def _hosts(records: Records) -> list[Host]:
+    """Return every host of the inventory and any other that was recorded; one that left no trace was not contacted."""
+    groups: dict[str, list[str]] = {}
+    recorded = records.run.get("hosts")
+    for group, members in (recorded.items() if isinstance(recorded, dict) else ()):
+        for host in words(members):
+            groups.setdefault(host, []).append(clean(group, 60))
+    trouble = {clean(line.get("host") or "", 120): line for line in records.hosts}
+    answered = {clean(host, 120) for kept in records.phases.values() for host in kept.seeing_hosts}
+    answered |= {clean(line.get("host") or "", 120) for line in records.changes}
+    result = []
+    for host in [*groups, *sorted((set(trouble) | answered) - set(groups))]:
+        member_of, line = tuple(groups.get(host, ())), trouble.get(host)
+        if line is None:
+            result.append(Host(host, member_of, "answered" if host in answered else "not contacted"))
+            continue
+        status = line.get("status")
+        result.append(Host(host, member_of, str(status) if status in ("unreachable", "failed") else "failed",
+                           clean(line.get("text") or ""), clean(line.get("phase") or "", 40), clean(line.get("task") or "", 120),
+                           moment(line.get("at"))))
+    return result
+
+
+def _changes(records: Records) -> tuple[Change, ...]:
+    return tuple(Change(host=clean(line.get("host") or "", 120), task=clean(line.get("task") or "", 160),
+                        role=clean(line.get("role") or "", 80), object=clean(line.get("object") or "", 200),
+                        op=clean(line.get("op") or "", 40), before=_short(line.get("before")), after=_short(line.get("after")),
+                        check=line.get("check") is True, at=moment(line.get("at"))) for line in records.changes)
+
+
+def _short(value: object) -> str:
+    return "" if value is None else clean(value, 120)

@@ -1,0 +1,33 @@
+"""Where do the reports of a run go? Beside its records, 0600, each whole or not at all."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import GoliveError
+from ..rundir import write_atomic
+from . import json_report
+from .model import Report
+
+WRITERS: dict[str, Callable[[Report], str]] = {"report.json": json_report.text}
+"""Every format by its file name. Each takes the report and returns the whole text, or raises GoliveError."""
+
+
+def write(report: Report, folder: Path, only: tuple[str, ...] = ()) -> list[Path]:
+    """Write every format (or `only` those named) into `folder` and return the paths.
+
+    All texts are made before the first file is touched, so that a format that fails leaves no half-new set.
+    """
+    texts = {name: make(report) for name, make in WRITERS.items() if not only or name in only}
+    return [put(folder / name, text) for name, text in texts.items()]
+
+
+def put(path: Path, text: str) -> Path:
+    """Replace one file atomically, readable by its owner only. Raises GoliveError where the directory refuses."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise GoliveError("cannot be made", where=str(path.parent), found=exc.strerror,
+                          todo="free space or mend the permissions and run again") from None
+    write_atomic(path, text.encode("utf-8"))
+    return path
