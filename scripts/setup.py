@@ -1,0 +1,309 @@
+"""Set up what golive needs on this machine: tools, locked environment, Docker Engine, lab image, Vault, lab hosts, browser.
+
+Standard library only, because nothing is there yet. Each step looks first and acts only on what is missing, so it may be
+interrupted and repeated; what is expensive is kept in a cache outside the checkout ($GOLIVE_CACHE, else ~/.cache/golive).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+STAMP = VENV / ".golive-synced"
+_ENVIRONMENT_SPACE = 2 * 1024**3  # bytes: the locked environment with its bytecode
+_LAST_WORDS = 6  # lines of a failed command worth showing
+
+# Debian package -> what shows that it is there: programs on PATH, or absolute paths.
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "ca-certificates": ("/etc/ssl/certs/ca-certificates.crt",),
+    "debian-archive-keyring": ("/usr/share/keyrings/debian-archive-keyring.gpg",),
+    "debootstrap": ("debootstrap",),
+    "git": ("git",),
+    "gpgv": ("gpgv",),
+    "iproute2": ("ip",),
+    "make": ("make",),
+    "openssh-client": ("ssh", "ssh-keygen"),
+}
+_CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
+
+
+class SetupError(Exception):
+    """A step cannot be done; the text is one sentence that says what to do."""
+
+
+class Progress:
+    """One line per step, with the seconds since the start; a long step tells its parts on indented lines."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._title = ""
+        self._open = False
+
+    def _stamp(self) -> str:
+        return f"[{time.monotonic() - self._began:6.1f}s]"
+
+    def begin(self, title: str) -> None:
+        self._title, self._open = title, True
+        print(f"{self._stamp()} {title} … ", end="", flush=True)
+
+    def part(self, text: str) -> None:
+        self._break()
+        print(f"{self._stamp()}   {text}", flush=True)
+
+    def end(self, state: str) -> None:
+        print(f"ok ({state})" if self._open else f"{self._stamp()} {self._title} … ok ({state})", flush=True)
+        self._open = False
+
+    def fail(self) -> None:
+        print("failed" if self._open else f"{self._stamp()} {self._title} … failed", flush=True)
+        self._open = False
+
+    def _break(self) -> None:
+        if self._open:
+            print(flush=True)
+            self._open = False
+
+
+Step = Callable[[Progress], str]
+"""Makes sure of one thing; returns in a few words what was done."""
+
+
+def cache_dir() -> Path:
+    """The same folder as golive.lab.cache.cache_dir, which cannot be imported yet."""
+    explicit = os.environ.get("GOLIVE_CACHE")
+    base = Path(explicit) if explicit else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "golive"
+    base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return base.resolve()
+
+
+def system_path() -> str:
+    """PATH with the folders of system programs, which an ordinary Debian user does not have on it."""
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+
+
+def run(argv: Sequence[str], env: Mapping[str, str] | None = None, todo: str = "") -> str:
+    """Run a fixed argument list; its output. SetupError with its last words and `todo` if it fails."""
+    try:
+        done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              env={**os.environ, "PATH": system_path(), **(env or {})})
+    except FileNotFoundError as error:
+        raise SetupError(f"`{argv[0]}` is not installed; {todo or 'install it and run again'}") from error
+    text = done.stdout.decode(errors="replace")
+    if done.returncode != 0:
+        last = " | ".join(line.strip() for line in text.strip().splitlines()[-_LAST_WORDS:])
+        raise SetupError(f"`{' '.join(argv[:4])} …` ended with exit code {done.returncode}, found: {last or 'no output'}"
+                         + (f"; {todo}" if todo else ""))
+    return text
+
+
+def as_root(argv: Sequence[str]) -> list[str]:
+    """The command with root's rights."""
+    if os.geteuid() == 0:
+        return list(argv)
+    if shutil.which("sudo") is None:
+        raise SetupError(f"root's rights are needed for `{argv[0]}`, and there is no sudo; run as root or install sudo")
+    return ["sudo", *argv]
+
+
+def apt_install(packages: Sequence[str], progress: Progress) -> None:
+    """Install Debian packages. SetupError without apt-get, root's rights or a mirror."""
+    if shutil.which("apt-get") is None:
+        raise SetupError(f"missing: {', '.join(packages)}; this machine has no apt-get, install them and run again")
+    apt = as_root(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--yes", "-o", "DPkg::Lock::Timeout=120"])
+    progress.part("apt-get update")
+    run([*apt, "update"], todo="check the network and the apt sources")
+    progress.part(f"apt-get install {' '.join(packages)}")
+    run([*apt, "--no-install-recommends", "install", *packages], todo="check the network and the apt sources")
+
+
+# -- steps ---------------------------------------------------------------------------------------------------------------
+
+
+def system(progress: Progress) -> str:
+    """Debian packages."""
+    missing = missing_packages(PACKAGES)
+    if not _can_make_venv():
+        missing.append("python3-venv")
+    if not missing:
+        return "nothing missing"
+    apt_install(missing, progress)
+    return "installed " + ", ".join(missing)
+
+
+def missing_packages(packages: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Those packages of which a program or file is not there."""
+    def there(what: str) -> bool:
+        return Path(what).exists() if what.startswith("/") else shutil.which(what, path=system_path()) is not None
+    return [package for package, shown_by in packages.items() if not all(there(what) for what in shown_by)]
+
+
+def _can_make_venv() -> bool:
+    """Debian splits `ensurepip` off Python; without it a virtual environment has no pip."""
+    return PYTHON.exists() or subprocess.run([sys.executable, "-c", "import ensurepip"], check=False, capture_output=True).returncode == 0
+
+
+def environment(progress: Progress) -> str:
+    """uv, and the locked environment in .venv."""
+    wanted = environment_key()
+    if STAMP.exists() and STAMP.read_text(encoding="ascii") == wanted and _python_works():
+        return "unchanged"
+    free = shutil.disk_usage(ROOT).free
+    if free < _ENVIRONMENT_SPACE:
+        raise SetupError(f"not enough disk for the environment in {VENV}: {free // 1024**2} MiB free, "
+                         f"{_ENVIRONMENT_SPACE // 1024**2} MiB wanted; free some")
+    uv = _uv(progress)
+    progress.part("uv sync: the locked environment")
+    STAMP.unlink(missing_ok=True)
+    python = [] if _python_works() else ["--python", sys.executable]
+    run([uv, "sync", "--project", str(ROOT), "--frozen", "--all-extras", "--quiet", *python], env=certificate_environment(os.environ),
+        todo="check the network (behind a proxy: set https_proxy; behind a company's certificate: set SSL_CERT_FILE)")
+    STAMP.write_text(wanted, encoding="ascii")
+    return "synchronised"
+
+
+def environment_key() -> str:
+    """Digest of everything that decides what is in .venv."""
+    digest = hashlib.sha256()
+    for name in ("uv.lock", "pyproject.toml"):
+        digest.update((ROOT / name).read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _python_works() -> bool:
+    """False for no environment, and for one whose Python was removed or which was copied from elsewhere."""
+    try:
+        return subprocess.run([PYTHON, "-c", "pass"], check=False, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def _uv(progress: Progress) -> str:
+    """A uv that is new enough for the lock file: the machine's, else our own in the cache."""
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]["required-version"]
+    oldest = _version(required.removeprefix(">="))
+    folder = cache_dir() / "uv"
+    for candidate in (shutil.which("uv"), str(folder / "bin" / "uv")):
+        if candidate and os.access(candidate, os.X_OK):
+            try:
+                if _version(run([candidate, "--version"]).split()[1]) >= oldest:
+                    return candidate
+            except (SetupError, IndexError):
+                continue  # a shim that leads nowhere
+    progress.part(f"pip install uv{required}")
+    base = getattr(sys, "_base_executable", sys.executable)
+    run([base, "-m", "venv", "--clear", str(folder)], todo="install python3-venv")
+    run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", f"uv{required}"],
+        todo="check the network and pip's configuration")
+    return str(folder / "bin" / "uv")
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:3] if part.isdigit())
+
+
+def certificate_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables that make uv trust what this machine trusts, where the machine has certificates of its own.
+
+    uv brings its own list of authorities; behind a company's inspecting proxy only the system's store is right.
+    """
+    named = next((environ[name] for name in _CERTIFICATE_VARIABLES if environ.get(name)), None)
+    own = any(Path("/usr/local/share/ca-certificates").glob("**/*.crt"))
+    if named is None and not own and not environ.get("SSL_CERT_DIR"):
+        return {}
+    asked = {"UV_NATIVE_TLS": "1", "UV_SYSTEM_CERTS": "1"}  # the second is the newer name
+    if named is not None and Path(named).is_file():
+        asked["SSL_CERT_FILE"] = named
+    return asked
+
+
+def _golive(*words: str) -> Step:
+    """A step that `python -m golive.…` does: its output lines are the parts, the last one the state."""
+    def step(progress: Progress) -> str:
+        if not _python_works():
+            raise SetupError("the environment is not there yet; run `scripts/setup env` first")
+        process = subprocess.Popen([PYTHON, "-m", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   env={**os.environ, "PATH": system_path(), "PYTHONUNBUFFERED": "1"}, cwd=ROOT, text=True)
+        assert process.stdout is not None
+        held = ""
+        for line in process.stdout:
+            if held:
+                progress.part(held)
+            held = line.rstrip("\n").split("s] ", 1)[-1] if line.startswith("[") else line.rstrip("\n")
+        if process.wait() != 0:
+            raise SetupError(held.removeprefix("lab: ") or f"`python -m {' '.join(words)}` ended with exit code {process.returncode}")
+        return held
+    return step
+
+
+def browser(progress: Progress) -> str:
+    """Chromium for the tests of the report: the machine's, else Debian's package, else Playwright's own build."""
+    if shutil.which("chromium"):
+        return "already there"
+    try:
+        apt_install(["chromium", "fonts-dejavu-core"], progress)
+    except SetupError as error:
+        progress.part(str(error))
+    if shutil.which("chromium"):
+        return "installed"
+    progress.part("playwright install chromium")
+    run([str(PYTHON), "-m", "playwright", "install", "chromium"], env=certificate_environment(os.environ),
+        todo="install the package chromium by hand")
+    return "installed by Playwright"
+
+
+STEPS: dict[str, tuple[str, Step]] = {
+    "system": ("system packages", system),
+    "env": ("environment", environment),
+    "engine": ("Docker Engine", _golive("golive.lab", "engine")),
+    "image": ("lab image", _golive("golive.lab", "image")),
+    "vault": ("Vault binary", _golive("golive.lab", "vault")),
+    "lab": ("lab hosts", _golive("golive.lab", "up")),
+    "browser": ("browser", browser),
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the named steps (default: all but the browser) in their fixed order; 0 done, 1 not, 130 interrupted."""
+    listing = "\n".join(f"  {name:8} {title}" for name, (title, _) in STEPS.items())
+    parser = argparse.ArgumentParser(prog="scripts/setup", description=f"{__doc__}\nsteps:\n{listing}",
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("steps", nargs="*", metavar="STEP", help="steps to run (default: all but browser)")
+    asked = parser.parse_args(argv).steps or [name for name in STEPS if name != "browser"]
+    unknown = [name for name in asked if name not in STEPS]
+    if unknown:
+        parser.error(f"no step {', '.join(unknown)}; there are {', '.join(STEPS)}")
+    progress = Progress()
+    for name, (title, step) in STEPS.items():
+        if name not in asked:
+            continue
+        progress.begin(title)
+        try:
+            progress.end(step(progress))
+        except SetupError as error:
+            progress.fail()
+            print(f"setup: {error}", file=sys.stderr)
+            return 1
+        except OSError as error:
+            progress.fail()
+            print(f"setup: {error.filename or title}: {error.strerror}; put this right and run again", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            progress.fail()
+            print("setup: interrupted; run the same command again to go on", file=sys.stderr)
+            return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
