@@ -34,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m golive.lab", description=__doc__, epilog=_EPILOG)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--inventory", "-i", type=Path, default=DEFAULT_INVENTORY, help="inventory file (default: %(default)s)")
+    common.add_argument("--inventory", "-i", type=Path, default=DEFAULT_INVENTORY,
+                        help="inventory file (default: $GOLIVE_INVENTORY, now %(default)s)")
     acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
     acts.add_parser("up", parents=[common], help="make sure that every host runs and answers")
     acts.add_parser("down", parents=[common], help="remove hosts, network and keys of this lab")

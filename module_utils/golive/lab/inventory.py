@@ -7,6 +7,7 @@ The inventory file is the only source of truth: hosts of group `rehearsal` that 
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from ansible.parsing.dataloader import DataLoader
 from .errors import LabError
 from .run import REPOSITORY
 
-DEFAULT_INVENTORY = REPOSITORY / "inventories" / "kraken-micro" / "lab.yml"
+DEFAULT_INVENTORY = Path(os.environ.get("GOLIVE_INVENTORY") or REPOSITORY / "inventories" / "kraken-micro" / "lab.yml")
 GROUP = "rehearsal"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
