@@ -78,6 +78,8 @@ def record(phase: str, found: list[dict[str, Any]], earlier: list[Mapping[str, A
     and there was something to judge at all."""
     shut = [one for one in found if one["closes"]]
     reasons = [f"{one['control']} on {one['subject'] or 'this system'}: {one['verdict']}, {one['reason']}" for one in shut]
+    if not found:
+        reasons.append(f"nothing was judged in phase {phase}: the catalogue has no control for it")
     for name, gate in zip(PHASES, earlier):
         if gate is None:
             reasons.append(f"phase {name} was not judged in this run")

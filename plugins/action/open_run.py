@@ -52,7 +52,8 @@ class ActionModule(ActionBase):
                 "controls": len(compiled.controls), "lines": sum(len(section["items"]) for section in compiled.items)}
 
     def _values(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        names = {*compiler.needed_variables(), *ALWAYS, *(task_vars.get("golive_profile") or []), *(task_vars.get("golive_waiting_times") or [])}
+        listed = [*(task_vars.get("golive_profile") or []), *(task_vars.get("golive_waiting_times") or [])]
+        names = {*compiler.needed_variables(), *ALWAYS, *listed}
         values: dict[str, Any] = {}
         for name in sorted(names & set(task_vars)):
             raw = task_vars[name]

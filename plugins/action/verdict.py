@@ -34,8 +34,8 @@ class ActionModule(ActionBase):
         exit_code = 4 if unreached else 2 if (mode == "drift" and (red or changed)) or any(not gate["open"] for gate in gates) else 0
         told = "; ".join(reasons) or "clean"
         run.write("finished.json", {"at": utc(), "result": told, "exit": exit_code})
-        written = report.write(run.path)
-        answer = {"changed": False, "result": told, "report": str(run.path.relative_to(session.ROOT) / "report.html"), "files": len(written or [])}
+        report.write(report.build(run.path), run.path)
+        answer = {"changed": False, "result": told, "report": str(run.path.relative_to(session.ROOT) / "report.html")}
         if exit_code == 0 or mode == "check":  # a dry run tells, it never fails
             return answer
         return {**answer, "unreachable" if exit_code == 4 else "failed": True, "msg": f"{told}. Report: {answer['report']}"}

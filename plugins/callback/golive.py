@@ -131,7 +131,8 @@ def _refuse_bypass() -> None:
     if tags not in {(), ("all",)}:
         used.append("--tags")
     if used:
-        raise GoliveError(f"{', '.join(used)} would walk around a gate", todo="run the whole playbook; it is idempotent and resumes by itself")
+        raise GoliveError(f"{', '.join(used)} would walk around a gate",
+                          todo="run the whole playbook; it is idempotent and resumes by itself")
 
 
 def _default_inventory() -> tuple[str, ...]:
