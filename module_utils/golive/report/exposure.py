@@ -68,7 +68,7 @@ def exposure(records: Records) -> tuple[Sighting, ...]:
 
 def venue(records: Records) -> Sighting:
     """Return the venue as the certificate of its answers names it, never as our own settings do."""
-    return _sighting("Venue", _fact(records, ("exchange_account", "exchange_key", "exchange", "tls"), _VENUE_TLS, "exchange"))
+    return _sighting("Venue", _fact(records, ("exchange_account", "exchange_key"), _VENUE_TLS))
 
 
 def stop(records: Records) -> tuple[Sighting, ...]:

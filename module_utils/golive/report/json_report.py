@@ -86,4 +86,11 @@ def _control(control: Control) -> dict[str, Any]:
 
 
 def _plain(thing: Any) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(thing).items()}
+    return {name: _listed(value) for name, value in asdict(thing).items()}
+
+
+def _listed(value: Any) -> Any:
+    """Return tuples as lists, at any depth: what is checked is what a reader of the file gets."""
+    if isinstance(value, dict):
+        return {name: _listed(one) for name, one in value.items()}
+    return [_listed(one) for one in value] if isinstance(value, (list, tuple)) else value

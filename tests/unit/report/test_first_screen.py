@@ -1,0 +1,135 @@
+"""The first screen: nothing on it is more hopeful than the worst control it rests on."""
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+from golive.report.build import build
+from golive.report.model import Report
+
+
+def test_verdict_sentence_counts_what_can_lose_money(stopped: Report) -> None:
+    assert stopped.first.state == "stopped"
+    assert stopped.first.sentence == (
+        "Must not go live: 1 thing can lose money now, and of 1 more it is not known. 2 more controls of high weight are red or not known. "
+        "1 host was not reached or failed. 2 controls were not judged in this run.")
+
+
+def test_top_five_are_in_the_order_of_money(stopped: Report) -> None:
+    assert [one.control for one in stopped.first.top] == [
+        "exchange.key.no_withdraw", "positions.protected", "firewall.default_drop", "ledger.paper_continuous_hours", "logs.quiet"]
+    assert stopped.first.more_findings == 0
+
+
+def test_finding_says_seen_wanted_who_and_how(stopped: Report) -> None:
+    one = stopped.first.top[0]
+    assert one.seen == "authenticates true · rights.withdraw true"
+    assert one.wanted == "authenticates True · rights.withdraw False"
+    assert one.remedy.fixed_by == "the operator, by hand"
+    assert one.remedy.how.startswith("Recreate the key")
+
+
+def test_fixed_by_and_contained_by_are_told_apart(stopped: Report) -> None:
+    one = next(one for one in stopped.first.top if one.control == "positions.protected")
+    assert one.remedy.fixed_by == "the bot's developers"
+    assert one.remedy.contained_by == "playbooks/operate/kill_switch.yml"
+
+
+def test_controls_that_were_not_reached_are_no_findings(stopped: Report) -> None:
+    assert "live.slippage" not in [one.control for one in stopped.first.top]
+
+
+def test_earliest_date_names_its_control_and_what_else_stands_in_the_way(stopped: Report) -> None:
+    assert stopped.first.earliest == "2026-11-22T10:15:00Z"
+    assert stopped.first.earliest_control == "ledger.paper_continuous_hours"
+    assert stopped.first.earliest_reason.startswith("Only if 3 other controls are repaired before then")
+
+
+def test_there_is_no_date_while_only_repair_helps(runs: ModuleType, tmp_path: Path) -> None:
+    world = runs.realistic()
+    for one in world.judged["paper"]:
+        one["until"] = None
+    first = build(world.write(tmp_path)).first
+    assert first.earliest is None
+    assert "waiting alone helps nothing" in first.earliest_reason
+
+
+def test_exposure_is_the_venues_word_and_what_was_not_seen_says_so(stopped: Report) -> None:
+    seen = {one.label: one for one in stopped.first.exposure}
+    assert (seen["Equity"].value, seen["Equity"].witness) == ("104.20", "venue")
+    assert seen["Positions without a stop"].alarming
+    assert seen["Foreign orders"].value is None
+    assert stopped.first.venue.value == "api.venue.example"
+
+
+def test_account_of_the_wire_half_is_not_shown_as_exposure(runs: ModuleType, tmp_path: Path) -> None:
+    world = runs.World()
+    world.control("some.thing", "Something", "pass")
+    world.observe("paper", "bot", control="wire.account", probe="exchange_account", facts={"equity": "1000000"})
+    assert all(one.value is None for one in build(world.write(tmp_path)).first.exposure)
+
+
+def test_how_to_stop_names_command_phone_and_last_drill(stopped: Report) -> None:
+    assert stopped.first.stop_command == "ansible-playbook playbooks/operate/kill_switch.yml -i inventories/kraken-micro/lab.yml"
+    facts = {one.label: one.value for one in stopped.first.stop}
+    assert facts["Age of the last drill"] == "2.5 days"
+    assert facts["Seconds to no entry orders"] == "1.84 s"
+    assert facts["From a phone"].startswith("Console app")
+    assert facts["Seconds to the final state"] is None
+
+
+def test_release_says_what_changed_since_the_last_ticket(stopped: Report, runs: ModuleType, tmp_path: Path) -> None:
+    assert stopped.first.release_changes == "Since the last ticket changed: artifact."
+    world = runs.live()
+    assert "No earlier ticket was seen" in build(world.write(tmp_path / "live")).first.release_changes
+
+
+def test_live_sentence_says_stage_case_and_age_or_that_they_were_not_seen(runs: ModuleType, tmp_path: Path) -> None:
+    first = build(runs.live().write(tmp_path)).first
+    assert first.state == "live"
+    assert first.sentence == ("Live (REHEARSAL), stage 1 of 4, worst case today not seen in this run; bot last decided 4 s ago.")
+
+
+def test_live_with_a_red_critical_control_is_not_called_well(runs: ModuleType, tmp_path: Path) -> None:
+    world = runs.live()
+    world.control("orders.none_foreign", "No foreign orders", "fail", severity="critical", phase="operate")
+    first = build(world.write(tmp_path)).first
+    assert first.state == "live_red"
+    assert first.sentence.startswith("Live (REHEARSAL), but 1 thing can lose money now.")
+
+
+def test_unreachable_host_is_never_silent_in_a_live_sentence(runs: ModuleType, tmp_path: Path) -> None:
+    world = runs.live()
+    world.hosts.append({"host": "guard", "status": "unreachable", "phase": "operate", "task": "Observe", "text": "timed out",
+                        "at": runs.stamp(40)})
+    first = build(world.write(tmp_path)).first
+    assert first.state == "live_red"
+    assert "1 host was not reached" in first.sentence
+
+
+def test_canary_control_that_the_gate_admits_does_not_stop_the_sentence(runs: ModuleType, tmp_path: Path) -> None:
+    world = runs.live()
+    world.control("live.slippage", "Fills cost what was assumed", "undecided", severity="critical", phase="live", closes=False,
+                  decided_in="canary")
+    assert build(world.write(tmp_path)).first.state == "live"
+
+
+def test_dry_run_says_what_would_change_and_shouts_if_something_did(runs: ModuleType, tmp_path: Path) -> None:
+    world = runs.realistic()
+    world.mode = "check"
+    for change in world.changes:
+        change["check"] = True
+    first = build(world.write(tmp_path / "a")).first
+    assert first.sentence.startswith("Dry run: 3 changes would be made, none was made. It would not go live: 1 thing can lose money now")
+    world.changes[0]["check"] = False
+    assert "1 WERE MADE" in build(world.write(tmp_path / "b")).first.sentence
+
+
+def test_rests_on_counts_a_weaker_pass_as_what_it_is(stopped: Report) -> None:
+    rests = dict(stopped.first.rests_on)
+    assert rests["verified"] == 2          # process.running and dns.resolvers; the five weaker passes are counted as what they are
+    assert (rests["bot's word"], rests["attested"], rests["shown (scaled)"], rests["loosened"], rests["not held"]) == (1, 1, 1, 2, 1)
+
+
+def test_rehearsal_is_said_and_unknown_is_not_taken_for_real(stopped: Report) -> None:
+    assert stopped.banner == "REHEARSAL"
