@@ -1,0 +1,106 @@
+"""The read-only command for a person, and for ExecStartPre=: exit 0 pass, 1 fail, 2 undecided, 64 usage."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
+
+from ..errors import GoliveError
+from . import credential, options
+from .ask import World, ask, prepare
+from .model import RIGHTS
+from .nonce import SOURCES
+from .outcome import facts
+from .rules import MATCHES, judge
+from .table import line, table
+from .venues import NAMES, load
+from .world import here
+
+EXIT = {"pass": 0, "fail": 1, "undecided": 2}
+USAGE = 64
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse quotes what it does not understand, and what it does not understand may be a secret."""
+
+    def error(self, message: str) -> NoReturn:
+        text = message.split(":", 1)[0] if "unrecognized" in message or "ambiguous" in message else message.split(" (choose", 1)[0]
+        if "invalid" in text:
+            text = text.split("invalid", 1)[0] + "the value is not one of those allowed"
+        raise GoliveError(text, where="command line", todo="see --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; its --help is the reference of the command."""
+    found = _Parser(prog="golive-exchange-key", allow_abbrev=False, description=__doc__, epilog="rights: " + ", ".join(RIGHTS))
+    add = found.add_argument
+    add("--venue", required=True, choices=NAMES, metavar="NAME", help=", ".join(NAMES))
+    add(
+        "--credential",
+        required=True,
+        metavar="REF",
+        help="fd:N, credential:NAME (systemd), sealed:/path (systemd-creds) or file:/path (0600)",
+    )
+    add("--market", help="what `trade` is about, where the venue tells markets apart")
+    add("--environment", default="production", help="which of the venue's hosts (default: production)")
+    add("--rehearsal", action="store_true", help="ask a rehearsal exchange: its keys and its marked answers only")
+    add("--base-url", metavar="URL", help="https://host[:port] instead of the venue's own")
+    add("--ca-file", metavar="PEM", help="an extra CA; verification is never off")
+    add("--proxy", metavar="URL", help="http://host:port, a CONNECT proxy")
+    add("--timeout", type=float, default=10.0, metavar="S", help="hard deadline of the whole call (default: 10)")
+    add("--nonce-source", choices=SOURCES, help="how a nonce of the key may be spent, where the venue has nonces")
+    add("--nonce-unit", choices=("ms", "us", "ns"), default="ms", help="the bot's own unit (default: ms)")
+    add("--nonce-file", metavar="PATH", help="the bot's counter, for --nonce-source file")
+    add("--bot-unit", action="append", default=[], dest="bot_units", metavar="UNIT", help="a unit that uses the key; repeatable")
+    add("--quiet-since", metavar="NONCE", help="ask with this nonce + 1: taken means that nobody used the key since")
+    add("--allow", type=_list, metavar="RIGHTS", help="the only rights the key may have (default: read,trade)")
+    add("--allow-any", action="store_true", help="do not judge which rights the key has")
+    add("--require", type=_list, default=[], metavar="RIGHTS", help="rights the key must have (the venue's own names too)")
+    add("--forbid", type=_list, default=[], metavar="RIGHTS", help="rights the key must not have (the venue's own names too)")
+    add("--ip-allowlist", choices=MATCHES, metavar="HOW", help="exact, subset (no wider than) or restricted")
+    add("--ip", action="append", default=[], metavar="ADDRESS", help="an address of the allow-list; repeatable")
+    add("--max-age-days", type=float, metavar="N")
+    add("--min-days-left", type=float, metavar="N")
+    form = found.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="facts and verdict as one JSON object")
+    form.add_argument("--one-line", action="store_true", help="the verdict in one line, for a journal")
+    return found
+
+
+def _list(text: str) -> List[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def main(argv: Sequence[str], world: Optional[World] = None) -> int:
+    """Run and return the exit code. Nothing of the key is ever written."""
+    try:
+        asked = vars(parser().parse_args(list(argv)))
+        code, text = run(asked, here() if world is None else world)
+    except GoliveError as exc:
+        sys.stderr.write("USAGE: %s\n" % exc)
+        return USAGE
+    sys.stdout.write(text + "\n")
+    return code
+
+
+def run(asked: Dict[str, Any], world: World) -> Tuple[int, str]:
+    """Return exit code and text for parsed options. Raises GoliveError for usage."""
+    asked = dict(asked, ip_allowlist={"match": asked.pop("ip_allowlist", None), "addresses": asked.pop("ip", [])})
+    wanted = options.demands(asked, None)
+    question = options.question(asked, credential.load(asked["credential"], os.environ))
+    prepare(question)
+    outcome = ask(question, world)
+    now = world.now()
+    found, judgement = facts(outcome, now), judge(outcome, wanted, now)
+    if asked["json"]:
+        text = json.dumps(
+            {"verdict": judgement.verdict, "problems": judgement.problems, "undecided": judgement.undecided, "facts": found},
+            sort_keys=True,
+            ensure_ascii=False,
+        )
+    else:
+        text = line(found, judgement) if asked["one_line"] else table(load(question.venue).title, found, judgement)
+    return EXIT[judgement.verdict], text

@@ -1,0 +1,95 @@
+"""The one way from named options (module arguments, command line, probe's ask) to a question and demands."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Mapping, Optional, Tuple
+
+from ..errors import GoliveError
+from . import nonce
+from .ask import Question
+from .model import Credential
+from .rules import Demands
+from .venues import load
+
+
+def question(options: Mapping[str, Any], credential: Credential) -> Question:
+    """Return the question. Unset options may be absent or None. Raises GoliveError."""
+    return Question(
+        venue=str(options["venue"]),
+        credential=credential,
+        market=_text(options, "market"),
+        environment=_text(options, "environment") or "production",
+        rehearsal=bool(options.get("rehearsal")),
+        base_url=_text(options, "base_url"),
+        ca_file=_text(options, "ca_file"),
+        proxy=_text(options, "proxy"),
+        deadline_s=_number(options, "timeout", 10.0),
+        quiet_since=_whole(options, "quiet_since"),
+        nonce=nonce.Plan(
+            source=_text(options, "nonce_source"),
+            unit=_text(options, "nonce_unit") or "ms",
+            path=_text(options, "nonce_file"),
+            units=_units(options),
+        ),
+    )
+
+
+def demands(options: Mapping[str, Any], egress: Optional[Tuple[str, ...]]) -> Demands:
+    """Return the demands, checked. The addresses of the allow-list default to the egress addresses. Raises GoliveError."""
+    allow_list = options.get("ip_allowlist") or {}
+    allow = options.get("allow")
+    return Demands(
+        allow=None if options.get("allow_any") else ("read", "trade") if allow is None else _names(options, "allow"),
+        require=_names(options, "require"),
+        forbid=_names(options, "forbid"),
+        ip_match=str(allow_list.get("match") or ""),
+        ip_addresses=tuple(allow_list.get("addresses") or egress or ()),
+        max_age_days=_days(options, "max_age_days"),
+        min_days_left=_days(options, "min_days_left"),
+    ).checked(load(str(options["venue"])).vocabulary)
+
+
+def _text(options: Mapping[str, Any], name: str) -> str:
+    value = options.get(name)
+    return "" if value is None else str(value)
+
+
+def _number(options: Mapping[str, Any], name: str, default: float) -> float:
+    value = options.get(name)
+    if value is None:
+        return default
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise GoliveError("not a number", where=name, found=repr(value)[:40]) from None
+
+
+def _days(options: Mapping[str, Any], name: str) -> Optional[float]:
+    if options.get(name) is None:
+        return None
+    days = _number(options, name, 0.0)
+    if not 0 <= days <= 36500:
+        raise GoliveError("out of range", where=name, found=days, expected="0 to 36500 days")
+    return days
+
+
+def _whole(options: Mapping[str, Any], name: str) -> Optional[int]:
+    value = options.get(name)
+    if value is None or value == "":
+        return None
+    if not re.match(r"[0-9]{1,20}\Z", str(value)):
+        raise GoliveError("not a nonce", where=name, found=repr(value)[:40], expected="the number `nonce.spent` of an earlier result")
+    return int(value)
+
+
+def _names(options: Mapping[str, Any], name: str) -> Tuple[str, ...]:
+    return tuple(str(item) for item in options.get(name) or ())
+
+
+def _units(options: Mapping[str, Any]) -> Tuple[str, ...]:
+    units = _names(options, "bot_units")
+    for unit in units:
+        if not re.match(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]*\Z", unit):
+            raise GoliveError("not the name of a systemd unit", where="bot_units", found=repr(unit)[:60], expected="bot-live.service")
+    return units

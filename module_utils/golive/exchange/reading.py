@@ -1,0 +1,156 @@
+"""Strict reading of a venue's JSON: the documented form, or Refused(MALFORMED) that names the field. Nothing is guessed."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple
+
+from .model import MALFORMED, SERVICE, Answer, IpRule, Refused
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_LATEST_S = 253402300799  # 9999-12-31T23:59:59Z
+_EVERYWHERE = ("0.0.0.0/0", "::/0", "*", "0.0.0.0", "::")  # noqa: S104 (compared with, never bound)
+
+
+def malformed(what: str) -> NoReturn:
+    """Raise the refusal for an answer that is not as documented; `what` names fields, never quotes values."""
+    raise Refused(MALFORMED, what)
+
+
+def _pairs(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError("%s is not JSON" % name)
+
+
+def document(answer: Answer) -> Any:
+    """Return the JSON value of an answer. HTML, cut, empty, doubled names, NaN and bad UTF-8 are refusals, not values."""
+    if answer.truncated:
+        malformed("the answer is larger than any documented one and was cut")
+    start = answer.body[:512].lstrip().lower()
+    if start.startswith(b"<"):
+        raise Refused(SERVICE if answer.status >= 500 else MALFORMED, "an HTML page instead of JSON%s" % _title(answer.body))
+    if not start:
+        raise Refused(SERVICE if answer.status >= 500 else MALFORMED, "an empty answer")
+    try:
+        return json.loads(answer.body.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_constant)
+    except (ValueError, RecursionError) as exc:
+        # The decoder's text can quote nothing but a position; bad UTF-8 quotes bytes, so only the type is said.
+        what = "text that is not UTF-8" if isinstance(exc, UnicodeDecodeError) else "text that is not valid JSON"
+        raise Refused(SERVICE if answer.status >= 500 else MALFORMED, what) from None
+
+
+def _title(body: bytes) -> str:
+    found = re.search(rb"<title[^>]*>([^<]{1,120})", body[:65536], re.IGNORECASE)
+    return " titled '%s'" % found.group(1).decode("utf-8", "replace").strip() if found else ""
+
+
+def mapping(value: Any, name: str) -> Mapping[str, Any]:
+    """Return a JSON object."""
+    if not isinstance(value, dict):
+        malformed("%s is not an object" % name)
+    return value
+
+
+def field(found: Mapping[str, Any], name: str) -> Any:
+    """Return a field that the venue documents as always present."""
+    if name not in found:
+        malformed("the field %s is missing" % name)
+    return found[name]
+
+
+def text(found: Mapping[str, Any], name: str) -> str:
+    """Return a string field."""
+    value = field(found, name)
+    if not isinstance(value, str):
+        malformed("the field %s is not a string" % name)
+    return value
+
+
+def flag(found: Mapping[str, Any], name: str) -> Optional[bool]:
+    """Return a boolean field, or None where it is absent or anything else than true or false."""
+    value = found.get(name)
+    return value if isinstance(value, bool) else None
+
+
+def whole(found: Mapping[str, Any], name: str) -> int:
+    """Return an integer field; a string of digits is one too (venues write both)."""
+    value = field(found, name)
+    if isinstance(value, bool):
+        malformed("the field %s is not a whole number" % name)
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and re.match(r"-?[0-9]{1,24}\Z", value):
+        return int(value)
+    malformed("the field %s is not a whole number" % name)
+
+
+def texts(found: Mapping[str, Any], name: str) -> List[str]:
+    """Return a field that is a list of strings."""
+    value = field(found, name)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        malformed("the field %s is not a list of strings" % name)
+    return list(value)
+
+
+def listed(value: str) -> List[str]:
+    """Return the parts of a comma list; an empty text is an empty list, an empty part is malformed."""
+    if not value.strip():
+        return []
+    parts = [part.strip() for part in value.split(",")]
+    if not all(parts):
+        malformed("a comma list has an empty part")
+    return parts
+
+
+def moment_s(seconds: float, name: str) -> datetime:
+    """Return the UTC time of seconds since 1970; outside 1970..9999 is malformed."""
+    if not 0 < seconds <= _LATEST_S:
+        malformed("the field %s is not a time" % name)
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def moment_iso(value: str, name: str) -> datetime:
+    """Return the UTC time of an ISO text with a zone (`Z` or an offset)."""
+    found = re.match(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:?\d\d)\Z", value)
+    if not found:
+        malformed("the field %s is not a time with a zone" % name)
+    zone = "+0000" if found.group(3) == "Z" else found.group(3).replace(":", "")
+    try:
+        return datetime.strptime(found.group(1) + found.group(2) + zone, "%Y-%m-%d%H:%M:%S%z").astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        malformed("the field %s is not a time" % name)
+
+
+def ip_rule(entries: List[str]) -> IpRule:
+    """Return the rule of a readable allow-list: empty or covering everything means open; what is no address is malformed."""
+    import ipaddress  # noqa: PLC0415 (3 ms that a refused call does not need)
+
+    if not entries or any(entry in _EVERYWHERE for entry in entries):
+        return IpRule("open")
+    clean = []
+    for entry in entries:
+        try:
+            network = ipaddress.ip_network(entry.strip(), strict=False)
+        except ValueError:
+            malformed("the address list holds something that is not an address")
+        if network.prefixlen == 0:
+            return IpRule("open")
+        clean.append(str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network))
+    return IpRule("listed", tuple(sorted(set(clean))))
+
+
+def same_key(told: str, key: str) -> bool:
+    """Return whether a key id as told by the venue (whole, or masked with `*` or `.` after a prefix) is ours."""
+    if told == key:
+        return True
+    head = re.match(r"[^*.…]*", told)
+    prefix = head.group(0) if head else ""
+    return len(prefix) >= 4 and prefix != told and key.startswith(prefix)
