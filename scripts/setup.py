@@ -13,11 +13,13 @@ import shutil
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "module_utils"))
+from golive import uv  # noqa: E402 (standard library only; there is no environment yet)
+
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / ".golive-synced"
@@ -35,7 +37,6 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "make": ("make",),
     "openssh-client": ("ssh", "ssh-keygen"),
 }
-_CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 
 
 class SetupError(Exception):
@@ -77,14 +78,6 @@ class Progress:
 
 Step = Callable[[Progress], str]
 """Makes sure of one thing; returns in a few words what was done."""
-
-
-def cache_dir() -> Path:
-    """The same folder as golive.lab.cache.cache_dir, which cannot be imported yet."""
-    explicit = os.environ.get("GOLIVE_CACHE")
-    base = Path(explicit) if explicit else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "golive"
-    base.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return base.resolve()
 
 
 def system_path() -> str:
@@ -162,11 +155,12 @@ def environment(progress: Progress) -> str:
     if free < _ENVIRONMENT_SPACE:
         raise SetupError(f"not enough disk for the environment in {VENV}: {free // 1024**2} MiB free, "
                          f"{_ENVIRONMENT_SPACE // 1024**2} MiB wanted; free some")
-    uv = _uv(progress)
+    program = _uv(progress)
     progress.part("uv sync: the locked environment")
     STAMP.unlink(missing_ok=True)
     python = [] if _python_works() else ["--python", sys.executable]
-    run([uv, "sync", "--project", str(ROOT), "--frozen", "--all-extras", "--quiet", *python], env=certificate_environment(os.environ),
+    run([program, "sync", "--project", str(ROOT), "--frozen", "--all-extras", "--quiet", *python],
+        env=uv.certificate_environment(os.environ),
         todo="check the network (behind a proxy: set https_proxy; behind a company's certificate: set SSL_CERT_FILE)")
     STAMP.write_text(wanted, encoding="ascii")
     return "synchronised"
@@ -190,41 +184,15 @@ def _python_works() -> bool:
 
 def _uv(progress: Progress) -> str:
     """A uv that is new enough for the lock file: the machine's, else our own in the cache."""
-    required = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]["required-version"]
-    oldest = _version(required.removeprefix(">="))
-    folder = cache_dir() / "uv"
-    for candidate in (shutil.which("uv"), str(folder / "bin" / "uv")):
-        if candidate and os.access(candidate, os.X_OK):
-            try:
-                if _version(run([candidate, "--version"]).split()[1]) >= oldest:
-                    return candidate
-            except (SetupError, IndexError):
-                continue  # a shim that leads nowhere
-    progress.part(f"pip install uv{required}")
+    found = uv.find(ROOT)
+    if found:
+        return found
+    wanted, folder = f"uv{uv.required(ROOT)}", uv.own_folder()
+    progress.part(f"pip install {wanted}")
     base = getattr(sys, "_base_executable", sys.executable)
     run([base, "-m", "venv", "--clear", str(folder)], todo="install python3-venv")
-    run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", f"uv{required}"],
-        todo="check the network and pip's configuration")
+    run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", wanted], todo="check the network and pip's configuration")
     return str(folder / "bin" / "uv")
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".")[:3] if part.isdigit())
-
-
-def certificate_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Variables that make uv trust what this machine trusts, where the machine has certificates of its own.
-
-    uv brings its own list of authorities; behind a company's inspecting proxy only the system's store is right.
-    """
-    named = next((environ[name] for name in _CERTIFICATE_VARIABLES if environ.get(name)), None)
-    own = any(Path("/usr/local/share/ca-certificates").glob("**/*.crt"))
-    if named is None and not own and not environ.get("SSL_CERT_DIR"):
-        return {}
-    asked = {"UV_NATIVE_TLS": "1", "UV_SYSTEM_CERTS": "1"}  # the second is the newer name
-    if named is not None and Path(named).is_file():
-        asked["SSL_CERT_FILE"] = named
-    return asked
 
 
 def _golive(*words: str) -> Step:
@@ -257,7 +225,7 @@ def browser(progress: Progress) -> str:
     if shutil.which("chromium"):
         return "installed"
     progress.part("playwright install chromium")
-    run([str(PYTHON), "-m", "playwright", "install", "chromium"], env=certificate_environment(os.environ),
+    run([str(PYTHON), "-m", "playwright", "install", "chromium"], env=uv.certificate_environment(os.environ),
         todo="install the package chromium by hand")
     return "installed by Playwright"
 
