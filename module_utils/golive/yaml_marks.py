@@ -1,6 +1,7 @@
 """Plain safe YAML that remembers on which line each key stands, so that an error can say file and line."""
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,17 @@ from typing import Any
 import yaml
 
 from .errors import CompileError
+
+
+class Loader(yaml.SafeLoader):
+    """Safe YAML whose only booleans are true and false: the key `on` of a control is a word, as in YAML 1.2."""
+
+
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|false"), list("tf"))
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ def load(path: Path, shown_as: str | None = None) -> Document:
     name = shown_as or str(path)
     try:
         text = path.read_text("utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=Loader)
     except OSError as exc:
         raise CompileError("cannot be read", where=name, found=exc.strerror) from None
     except UnicodeDecodeError:
@@ -44,7 +56,7 @@ def load(path: Path, shown_as: str | None = None) -> Document:
         return Document(name, None, {})
     lines: dict[tuple[str | int, ...], int] = {}
     _walk(node, (), lines, name)
-    return Document(name, yaml.safe_load(text), lines)
+    return Document(name, yaml.load(text, Loader=Loader), lines)  # noqa: S506 (a SafeLoader)
 
 
 def _walk(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], name: str) -> None:
