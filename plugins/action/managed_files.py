@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.template import trust_as_template
+from golive import secrets, session
 from golive.canonical import file_digest
 from golive.errors import GoliveError
 from golive.sets import release_tree
@@ -105,9 +106,4 @@ class ActionModule(SetAction):
 
 def resolve_secret(reference: str, variables: Mapping[str, Any]) -> str:
     """Return the value behind `vault:kv/<path>#<field>`. Raises GoliveError in the store's own words, redacted."""
-    try:
-        from golive.secrets import resolve
-    except ImportError:
-        raise GoliveError("no secret store is configured for this run", where=reference,
-                          todo="configure the store of the inventory first") from None
-    return str(resolve(reference, variables))
+    return secrets.resolve(reference, session.join(variables))

@@ -1,0 +1,103 @@
+"""The controller's side of the set modules: check mode, drift, and what earlier tasks of a dry run predicted. Never sent to a target."""
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ansible import constants
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+
+from .. import session
+from ..errors import GoliveError
+from .spec import Spec
+
+
+class SetAction(ActionBase):  # type: ignore[misc]  # ansible has no types
+    """Runs one set module. A subclass names the module and may turn the task's arguments into the module's."""
+
+    MODULE: str
+    SPEC: Spec
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Refuse what drift forbids, run the module, remember what it predicts."""
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        dry = bool(self._task.check_mode)
+        drift = self._opened_as_drift(variables)
+        predictions = Predictions(str(variables.get("inventory_hostname", "")))
+        try:
+            if drift and not dry:
+                raise GoliveError("this run was opened as drift and must change nothing, but this task was not given check mode",
+                                  where=self.MODULE, todo="set check_mode on the play as the other building plays do")
+            arguments = self.arguments(self._validated(), variables, dry)
+            arguments["golive_drift"] = drift
+            if dry:
+                arguments.update(self.foreseen(predictions))
+            result = self.execute(arguments, variables, dry)
+        except (GoliveError, OSError) as exc:
+            raise AnsibleActionFail(str(exc)) from None
+        if dry:
+            predictions.add(result.get("changes") or [])
+        result.pop("invocation", None)
+        return result
+
+    def arguments(self, given: dict[str, Any], variables: Mapping[str, Any], dry: bool) -> dict[str, Any]:
+        """Return the module's arguments for the validated arguments of the task."""
+        del variables, dry
+        return given
+
+    def foreseen(self, predictions: Predictions) -> dict[str, Any]:
+        """Return the arguments by which the module learns in a dry run what earlier tasks would have changed."""
+        del predictions
+        return {}
+
+    def execute(self, arguments: dict[str, Any], variables: dict[str, Any], dry: bool) -> dict[str, Any]:
+        """Run the module once."""
+        del dry
+        result: dict[str, Any] = self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=variables)
+        return result
+
+    def _validated(self) -> dict[str, Any]:
+        checked = ArgumentSpecValidator(self.SPEC).validate(dict(self._task.args))
+        if checked.error_messages:
+            raise GoliveError("; ".join(checked.error_messages), where=self.MODULE, todo="correct the task's arguments")
+        parameters: dict[str, Any] = checked.validated_parameters
+        return parameters
+
+    def _opened_as_drift(self, variables: Mapping[str, Any]) -> bool:
+        """`golive_dry` is set by drift.yml, `mode` by whoever opened the run; either is enough. A role in molecule has no run."""
+        value = self._templar.template(variables["golive_dry"]) if "golive_dry" in variables else False
+        with contextlib.suppress(GoliveError, KeyError):
+            if session.join(variables).info["mode"] == "drift":
+                return True
+        return bool(boolean(value, strict=False))
+
+
+class Predictions:
+    """What the tasks of this dry run would have changed on one host so far; lives and dies with the run's own temporary directory.
+
+    In a dry run the host stays as it is, so a later task (units) cannot see that a file it depends on would be another one by now.
+    """
+
+    def __init__(self, host: str, directory: str | None = None) -> None:
+        place = str(directory or constants.DEFAULT_LOCAL_TMP)
+        self._path = os.path.join(place, "golive-predicted-%s.jsonl" % host.replace("/", "_"))
+
+    def add(self, changes: list[dict[str, Any]]) -> None:
+        """Append the changes of one task."""
+        with open(self._path, "a", encoding="utf-8") as handle:
+            handle.writelines(json.dumps(change) + "\n" for change in changes)
+
+    def all(self) -> list[dict[str, Any]]:
+        """Return all changes that were predicted so far."""
+        try:
+            with open(self._path, encoding="utf-8") as handle:
+                return [json.loads(line) for line in handle]
+        except FileNotFoundError:
+            return []

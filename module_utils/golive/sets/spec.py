@@ -1,0 +1,58 @@
+"""The argument specifications of the set modules, shared by library/ and plugins/action/."""
+from __future__ import annotations
+
+from typing import Any, Dict
+
+Spec = Dict[str, Any]
+
+DRIFT: Spec = {"golive_drift": {"type": "bool", "default": False}}
+
+PACKAGES: Spec = {
+    "present": {"type": "list", "elements": "str", "default": []},
+    "absent": {"type": "list", "elements": "str", "default": []},
+}
+
+_STATE: Spec = {"type": "str", "choices": ["present", "absent"], "default": "present"}
+
+ACCOUNTS: Spec = {
+    "groups": {"type": "list", "elements": "dict", "default": [], "options": {
+        "name": {"type": "str", "required": True}, "gid": {"type": "int"}, "system": {"type": "bool", "default": False}, "state": _STATE}},
+    "users": {"type": "list", "elements": "dict", "default": [], "options": {
+        "name": {"type": "str", "required": True}, "uid": {"type": "int"}, "group": {"type": "str"},
+        "groups": {"type": "list", "elements": "str"}, "append": {"type": "bool", "default": False},
+        "home": {"type": "str"}, "shell": {"type": "str"}, "comment": {"type": "str"}, "system": {"type": "bool", "default": False},
+        "password_locked": {"type": "bool", "default": True, "no_log": False},
+        "authorized_keys": {"type": "list", "elements": "str", "no_log": False}, "state": _STATE}},
+    "members": {"type": "list", "elements": "dict", "default": [], "options": {
+        "group": {"type": "str", "required": True}, "user": {"type": "str", "required": True}}},
+}
+
+_ACL: Spec = {"type": "list", "elements": "dict", "default": [], "mutually_exclusive": [["user", "group"]],
+              "required_one_of": [["user", "group"]], "options": {
+                  "user": {"type": "str"}, "group": {"type": "str"}, "permissions": {"type": "str", "required": True},
+                  "default": {"type": "bool", "default": False}}}
+_OWNERSHIP: Spec = {"path": {"type": "str", "required": True}, "owner": {"type": "str", "default": "root"}, "group": {"type": "str"},
+                    "mode": {"type": "str"}, "acl": _ACL}
+
+FILES: Spec = {     # what a role writes; the action plugin turns it into the payload of the module
+    "directories": {"type": "list", "elements": "dict", "default": [], "options": dict(
+        _OWNERSHIP, purge={"type": "bool", "default": False}, keep={"type": "list", "elements": "str", "default": []})},
+    "files": {"type": "list", "elements": "dict", "default": [], "mutually_exclusive": [["content", "template", "source", "secret"]],
+              "options": dict(
+                  _OWNERSHIP, content={"type": "str"}, template={"type": "str"}, source={"type": "str"},
+                  secret={"type": "str", "no_log": False}, variables={"type": "dict", "default": {}},
+                  validate={"type": "list", "elements": "str"}, create_only={"type": "bool", "default": False})},
+    "links": {"type": "list", "elements": "dict", "default": [], "options": {
+        "path": {"type": "str", "required": True}, "to": {"type": "str", "required": True}, "replace": {"type": "bool", "default": False}}},
+    "absent": {"type": "list", "elements": "str", "default": []},
+    "releases": {"type": "list", "elements": "dict", "default": [], "options": {
+        "path": {"type": "str", "required": True}, "archive": {"type": "str", "required": True},
+        "sha256": {"type": "str", "required": True}}},
+}
+
+UNITS: Spec = {
+    "units": {"type": "list", "elements": "dict", "required": True, "options": {
+        "name": {"type": "str", "required": True}, "state": {"type": "str", "choices": ["started", "stopped"]},
+        "enabled": {"type": "str", "choices": ["true", "false", "masked"]},
+        "restart_when": {"type": "dict", "options": {"digest_of": {"type": "list", "elements": "str", "required": True}}}}},
+}
