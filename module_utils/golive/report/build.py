@@ -3,11 +3,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..catalogue import PHASES
 from . import first_screen, verdicts
 from .hostile import clean, moment, words
 from .model import Change, Control, Gate, Host, Report, count
-from .records import Records, read
+from .records import FOLDERS, Records, read
 
 
 def build(run_dir: Path) -> Report:
@@ -18,8 +17,8 @@ def build(run_dir: Path) -> Report:
     records = read(Path(run_dir))
     controls = verdicts.controls(records)
     items = verdicts.items(records, controls)
-    reached = max((PHASES.index(phase) for phase in records.phases), default=None)
-    reached_phase = None if reached is None else PHASES[reached]
+    reached = max((FOLDERS.index(phase) for phase in records.phases), default=None)
+    reached_phase = None if reached is None else FOLDERS[reached]
     gates, hosts = _gates(records), _hosts(records)
     run, finished = records.run, records.finished
     release = run.get("release")
@@ -29,26 +28,30 @@ def build(run_dir: Path) -> Report:
         release={clean(name, 60): clean(value, 120) for name, value in release.items()} if isinstance(release, dict) else {},
         rehearsal=rehearsal if isinstance(rehearsal, bool) else None, mode=clean(run.get("mode") or "not recorded", 40),
         started=moment(run.get("started")), finished=first_screen.finished_at(records),
-        result=clean(finished["result"], 60) if finished and "result" in finished else None,
+        result=clean(finished["result"]) if finished and "result" in finished else None,
         exit=exit_code if isinstance(exit_code, int) and not isinstance(exit_code, bool) else None,
         reached_phase=reached_phase, last_at=records.last_at,
         controls=tuple(controls), items=tuple(items), changes=_changes(records), hosts=tuple(hosts), gates=tuple(gates),
         first=first_screen.build(records, controls, gates, hosts, reached_phase),
-        problems=(*records.problems, *_strangers(records, controls)),
+        problems=(*records.problems, *_oddities(records, controls)),
         counts={"controls": count(controls), "items": count(items)})
 
 
-def _strangers(records: Records, controls: list[Control]) -> list[str]:
-    """Name verdicts on controls that the compiled catalogue of this run does not hold."""
+def _oddities(records: Records, controls: list[Control]) -> list[str]:
+    """Name verdicts on controls that this run's catalogue does not hold, and profile values that did not come from the inventory."""
     compiled = records.compiled.get("controls")
     known = {clean(control_id, 120) for control_id in compiled} if isinstance(compiled, dict) else set()
-    return [f"a gate judged {control.id}, which the compiled catalogue of this run does not hold"
+    told = [f"a gate judged {control.id}, which the compiled catalogue of this run does not hold"
             for control in controls if known and control.id not in known]
+    shadowing = words(records.run.get("shadowing"))
+    if shadowing:
+        told.append(f"given on the command line instead of by the inventory: {', '.join(shadowing)}")
+    return told
 
 
 def _gates(records: Records) -> list[Gate]:
     gates = []
-    for phase in PHASES:
+    for phase in FOLDERS:
         if phase not in records.phases:
             continue
         gate = records.phases[phase].gate
@@ -63,8 +66,7 @@ def _gates(records: Records) -> list[Gate]:
 def _hosts(records: Records) -> list[Host]:
     """Return every host of the inventory and any other that was recorded; one that left no trace was not contacted."""
     groups: dict[str, list[str]] = {}
-    recorded = records.run.get("hosts")
-    for group, members in (recorded.items() if isinstance(recorded, dict) else ()):
+    for group, members in records.groups.items():
         for host in words(members):
             groups.setdefault(host, []).append(clean(group, 60))
     trouble = {clean(line.get("host") or "", 120): line for line in records.hosts}

@@ -3,12 +3,14 @@ from __future__ import annotations
 
 from typing import IO
 
+from rich.box import SQUARE
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..judge import VERDICTS
 from .hostile import clean
-from .model import Control, Finding, Report
+from .model import TAGS, Control, Finding, Report
 
 _STYLE = {"fail": "bold red", "undecided": "yellow", "waived": "magenta", "pass": "green", "not_applicable": "dim"}
 _WORD = {"fail": "RED", "undecided": "NOT KNOWN", "waived": "WAIVED", "pass": "PASS", "not_applicable": "N/A"}
@@ -26,7 +28,8 @@ def show(report: Report, out: IO[str] | None = None, *, width: int | None = None
     for host in report.hosts:
         if host.state in ("unreachable", "failed"):
             console.print(_text(f"host {host.name} {host.state}: {host.text}", "red"))
-    console.print(_counts(report))
+    for kind, name in (("items", "lines of the list"), ("controls", "controls")):
+        console.print(_text(counts(report.counts[kind], name)))
     earliest = report.first.earliest
     when = f"{earliest} ({report.first.earliest_control}). " if earliest else ""
     console.print(_text(f"Earliest honest date: {when}{report.first.earliest_reason}"))
@@ -36,38 +39,28 @@ def show(report: Report, out: IO[str] | None = None, *, width: int | None = None
 
 
 def _top(top: tuple[Finding, ...], more: int) -> Table:
-    table = Table(title=None, expand=False, show_lines=True, caption=f"and {more} more in the report" if more else None)
-    for name, ratio in (("what", 5), ("seen", 4), ("wanted", 3), ("who and how", 5)):
-        table.add_column(name, overflow="fold", ratio=ratio)
+    table = Table(show_header=False, show_lines=True, box=SQUARE, caption=f"and {more} more in the report" if more else None)
+    table.add_column(overflow="fold", ratio=2)
+    table.add_column(overflow="fold", ratio=3)
     for one in top:
-        what = Text.assemble((_WORD[one.verdict], _STYLE[one.verdict]), f" {one.severity} · {_short(one.title)}\n", (one.control, "dim"))
-        who = f"fixed by {one.remedy.fixed_by}: {_short(one.remedy.how)}"
-        if one.remedy.contained_by:
-            who += f"\ncontained by {one.remedy.contained_by}"
-        table.add_row(what, _text(_short(one.seen or one.reason)), _text(_short(one.wanted) or "-"), _text(who))
+        what = Text.assemble((_WORD[one.verdict], _STYLE[one.verdict]), f" {one.severity}\n{clean(one.title, 120)}\n", (one.control, "dim"))
+        told = [("seen", one.seen or one.reason), ("wanted", one.wanted), ("fixed by", one.remedy.fixed_by), ("how", one.remedy.how),
+                ("contained by", one.remedy.contained_by)]
+        detail = Text("\n").join(Text.assemble((f"{name}: ", "dim"), clean(text, 240)) for name, text in told if text)
+        table.add_row(what, detail)
     return table
 
 
-def _counts(report: Report) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    names = ("pass", "fail", "undecided", "waived", "not_applicable", "total", "attested", "bots_word", "scaled", "loosened",
-             "not_held", "unproven")
-    for name in names:
-        table.add_column(name.replace("_", " "), justify="right")
-    for kind in ("items", "controls"):
-        counts = report.counts[kind]
-        table.add_row("lines of the list" if kind == "items" else kind, *(str(counts[name]) for name in names))
-    return table
+def counts(numbers: dict[str, int], name: str) -> str:
+    """Return `96 controls: pass 41, fail 0, undecided 50, waived 2, not applicable 3 (attested 4)`; verdicts sum to the total."""
+    verdicts = ", ".join(f"{word.replace('_', ' ')} {numbers[word]}" for word in VERDICTS)
+    tags = ", ".join(f"{tag.replace('_', ' ')} {numbers[tag]}" for tag in TAGS if numbers[tag])
+    return f"{numbers['total']} {name}: {verdicts}" + (f" ({tags})" if tags else "")
 
 
 def line(control: Control) -> str:
     """Return one control as one line of plain text, for narrators and logs."""
     return clean(f"{_WORD[control.verdict]} {control.severity} {control.id}: {control.reason}")
-
-
-def _short(text: str) -> str:
-    return clean(text, 240)
 
 
 def _text(text: str, style: str = "") -> Text:

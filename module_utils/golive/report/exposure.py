@@ -4,11 +4,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..catalogue import PHASES
 from ..operators import number
 from .hostile import clean, moment
 from .model import Sighting
-from .records import Record, Records
+from .records import FOLDERS, Record, Records
 
 _EXPOSURE = (
     ("Equity", ("equity", "equity_quote", "balance_total"), False),
@@ -30,7 +29,7 @@ _LIVE_ACTS = ("mode.switch_to_live", "switch_to_live", "go_live", "ramp", "ramp.
 
 def _observations(records: Records, probes: tuple[str, ...]) -> Iterator[Record]:
     """Yield observations of these probes, newest first, whatever their verdict."""
-    found = [(moment(one.get("at")) or "", PHASES.index(phase), one)
+    found = [(moment(one.get("at")) or "", FOLDERS.index(phase), one)
              for phase, kept in records.phases.items() for one in kept.observations if one.get("probe") in probes]
     for _, _, one in sorted(found, key=lambda entry: entry[:2], reverse=True):
         yield one

@@ -13,6 +13,8 @@ from ..catalogue import PHASES
 from ..errors import GoliveError
 from .hostile import clean, moment
 
+FOLDERS = (*PHASES, "drift")
+"""Where observations and gates lie, in order; `drift` is the folder of a scheduled run, which asks across the phases."""
 RUN_ID = re.compile(r"^\d{8}T\d{6}Z-[0-9a-f]{4,16}$")
 _LIMIT = 64 * 1024 * 1024
 
@@ -41,6 +43,12 @@ class Records:
     audit: tuple[Record, ...]
     finished: Record | None
     problems: tuple[str, ...]
+
+    @property
+    def groups(self) -> Mapping[str, Any]:
+        """Return the inventory's groups as the run froze them."""
+        groups = self.run.get("groups", self.run.get("hosts"))
+        return groups if isinstance(groups, dict) else {}
 
     @property
     def last_at(self) -> str | None:
@@ -136,7 +144,7 @@ def read(run_dir: Path) -> Records:
     compiled = reader.mapping(run_dir / "compiled.json", needed=True) or {}
     if compiled and compiled.get("digest") != canonical.digest({k: v for k, v in compiled.items() if k != "digest"}):
         reader.problems.append("compiled.json does not have the digest it names: it was changed after the run froze it")
-    phases = {name: found for name in PHASES if (found := reader.phase(name)) is not None}
+    phases = {name: found for name in FOLDERS if (found := reader.phase(name)) is not None}
     return Records(
         run={"run": run_dir.name, "system": run_dir.parent.name, **(run or {})},
         profile=reader.mapping(run_dir / "profile.json", needed=True) or {},

@@ -1,12 +1,11 @@
 """What is the verdict, in one sentence? Nothing it says is more hopeful than the worst control it rests on."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..catalogue import PHASES
 from . import exposure
 from .model import Control, Gate, Host
-from .records import Records
+from .records import FOLDERS, Records
 
 
 @dataclass(frozen=True)
@@ -18,6 +17,7 @@ class _Weighed:
     waiting: list[Control]
     unjudged: int
     missing_hosts: int
+    red: int
 
     @property
     def tail(self) -> str:
@@ -44,6 +44,8 @@ def build(records: Records, controls: list[Control], gates: list[Gate], hosts: l
         return "unknown", "Could not tell: the run left no readable record of what was to be observed."
     if records.run.get("mode") == "check":
         return "dry_run", _dry_run(records, weighed)
+    if records.run.get("mode") == "drift":
+        return _drift(records, weighed)
     live_gate = _live_gate_open(gates)
     if live_gate or exposure.switched_to_live(records):
         return _live(records, weighed, clean_gates=live_gate)
@@ -55,7 +57,8 @@ def _weigh(controls: list[Control], hosts: list[Host]) -> _Weighed:
     money = [c for c in controls if c.red and c.severity == "critical" and (c.verdict == "fail" or c.closes)]
     return _Weighed(money=money, closing=[c for c in controls if c.red and c.closes and c not in money],
                     waiting=[c for c in controls if c.verdict == "undecided" and c.until], unjudged=sum(not c.judged for c in controls),
-                    missing_hosts=sum(host.state in ("unreachable", "failed") for host in hosts))
+                    missing_hosts=sum(host.state in ("unreachable", "failed") for host in hosts),
+                    red=sum(c.red for c in controls))
 
 
 def _live(records: Records, weighed: _Weighed, *, clean_gates: bool) -> tuple[str, str]:
@@ -81,7 +84,7 @@ def _not_live(weighed: _Weighed, reached: str | None) -> tuple[str, str]:
 
 def _live_gate_open(gates: list[Gate]) -> bool:
     """Tell whether the gate of `live` opened, and none in or after it is closed or left no record."""
-    after = [gate for gate in gates if PHASES.index(gate.phase) >= PHASES.index("live")]
+    after = [gate for gate in gates if FOLDERS.index(gate.phase) >= FOLDERS.index("live")]
     return any(gate.phase == "live" for gate in after) and all(gate.open is True for gate in after)
 
 
@@ -93,6 +96,21 @@ def _money(money: list[Control]) -> str:
     if failed:
         return f"{many(failed, 'thing')} can lose money now"
     return f"of {many(unknown, 'thing')} that can lose money it is not known whether {'it is' if unknown == 1 else 'they are'} in order"
+
+
+def _drift(records: Records, weighed: _Weighed) -> tuple[str, str]:
+    """A drift run asks part of the list again and compares hosts with code; it opens nothing."""
+    asked = replace(weighed, unjudged=0)
+    differ = len(records.changes)
+    code = f" {many(differ, 'managed object')} {'differs' if differ == 1 else 'differ'} from code." if differ else ""
+    others = weighed.red - len(weighed.money) - len(weighed.closing)
+    rest = f" {many(others, 'control')} of lower weight {is_are(others)} red or not known." if others else ""
+    scope = f" {many(weighed.unjudged, 'control')} {was_were(weighed.unjudged)} not asked by this run." if weighed.unjudged else ""
+    if weighed.money:
+        return "drift", f"Drift: {_money(weighed.money)}.{asked.tail}{rest}{code}{scope}"
+    if weighed.closing or weighed.missing_hosts or differ or others:
+        return "drift", f"Drift: reality is not as it must be.{asked.tail}{rest}{code}{scope}"
+    return "no_drift", f"No drift: all that was asked holds, and no managed object differs from code.{scope}"
 
 
 def _dry_run(records: Records, weighed: _Weighed) -> str:

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import judge
-from ..catalogue import PHASES, SEVERITIES
+from ..catalogue import SEVERITIES
 from ..judge import VERDICTS
 from .hostile import clean, moment, words
 from .model import GRADES, TAGS, Control, Item, Remedy, Row, shown_as, worst
-from .records import Record, Records
+from .records import FOLDERS, Record, Records
 
-_WHEN_LIVE = {"page": "the guard: pages a person", "no_entries": "the guard: no new entries",
-              "step_down": "the guard: steps down", "kill": "the guard: kills"}
+_WHEN_LIVE = {"no_entries": "the guard, once live: no new entries", "step_down": "the guard, once live: steps down",
+              "kill": "the guard, once live: pulls the kill switch"}
 
 
 def controls(records: Records) -> list[Control]:
@@ -31,7 +31,7 @@ def _rows(records: Records) -> tuple[dict[str, list[Row]], dict[str, Record]]:
     """Return the newest row for each control, subject and vantage: a later gate judged again what it lists."""
     newest: dict[str, dict[tuple[str, str, str], Row]] = {}
     fields: dict[str, Record] = {}
-    for phase in PHASES:
+    for phase in FOLDERS:
         gate = (records.phases[phase].gate if phase in records.phases else None) or {}
         verdicts = gate.get("verdicts")
         for verdict in verdicts if isinstance(verdicts, list) else []:
@@ -59,7 +59,7 @@ def _row(verdict: Record, phase: str) -> Row:
 
 def _seen(seen: Any) -> str:
     if isinstance(seen, dict):
-        return clean(" · ".join(f"{clean(name, 60)} {clean(value, 160)}" for name, value in seen.items()))
+        return clean(" · ".join(f"{clean(name, 60)}: {clean(_plain(value), 160)}" for name, value in seen.items()))
     return "" if seen is None else clean(seen)
 
 
@@ -69,10 +69,23 @@ def _wanted(wanted: Any) -> str:
     parts = []
     for name, tests in wanted.items():
         try:
-            parts.append(f"{name} {judge.phrase(tests)}")
+            parts.append(f"{name}: {judge.phrase(_plain_tests(tests))}")
         except (AttributeError, KeyError, TypeError):
-            parts.append(f"{name} {clean(tests, 160)}")
+            parts.append(f"{name}: {clean(_plain(tests), 160)}")
     return clean(" · ".join(parts))
+
+
+def _plain(value: Any) -> Any:
+    """Return a JSON value as a person writes it: yes, no, a list without brackets."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(_plain(one)) for one in value) or "nothing"
+    return "no value" if value is None else value
+
+
+def _plain_tests(tests: Any) -> dict[str, Any]:
+    return {operator: _plain_tests(operand) if isinstance(operand, dict) else _plain(operand) for operator, operand in tests.items()}
 
 
 def _unjudged(fields: Record, records: Records) -> str:
@@ -80,6 +93,8 @@ def _unjudged(fields: Record, records: Records) -> str:
     phase = str(fields.get("phase"))
     if "unbuilt" in (fields.get("tags") or ()):
         return clean(f"golive cannot observe this yet: {fields.get('why') or 'no reason given'}")
+    if "drift" in records.phases and phase not in records.phases:
+        return "not asked: a drift run does not ask this" if fields.get("drift") is False else "the drift run left no verdict for it"
     found = records.phases.get(phase)
     if found is None:
         return f"not reached: phase {clean(phase, 40)} was not run"
@@ -92,8 +107,8 @@ def _missing_subjects(fields: Record, rows: list[Row], records: Records) -> list
     """Return an undecided row for each host that the control is about and no verdict names: the survivors do not speak for it."""
     if not rows or any(not row.subject for row in rows):
         return []
-    groups = records.run.get("hosts")
-    members = groups.get(fields.get("on")) if isinstance(groups, dict) else None
+    groups = records.groups
+    members = groups.get(str(fields.get("on")))
     judged = {row.subject for row in rows}
     return [Row(subject=host, vantage="", host="", phase=rows[-1].phase, verdict="undecided",
                 reason="no gate of this run holds a verdict for this host", closes=True)

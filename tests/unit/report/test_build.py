@@ -63,7 +63,7 @@ def test_control_that_its_gate_forgot_is_undecided(runs: ModuleType, tmp_path: P
 def test_surviving_host_does_not_speak_for_the_one_without_a_verdict(runs: ModuleType, tmp_path: Path) -> None:
     folder = runs.realistic().write(tmp_path)
     run = json.loads((folder / "run.json").read_text())
-    run["hosts"]["bots"].append("bot2")
+    run["groups"]["bots"].append("bot2")
     (folder / "run.json").write_text(json.dumps(run))
     found = {control.id: control for control in build(folder).controls}
     assert found["process.running"].verdict == "undecided"

@@ -23,8 +23,8 @@ def test_top_five_are_in_the_order_of_money(stopped: Report) -> None:
 
 def test_finding_says_seen_wanted_who_and_how(stopped: Report) -> None:
     one = stopped.first.top[0]
-    assert one.seen == "authenticates true · rights.withdraw true"
-    assert one.wanted == "authenticates True · rights.withdraw False"
+    assert one.seen == "authenticates: yes · rights.withdraw: yes"
+    assert one.wanted == "authenticates: yes · rights.withdraw: no"
     assert one.remedy.fixed_by == "the operator, by hand"
     assert one.remedy.how.startswith("Recreate the key")
 
