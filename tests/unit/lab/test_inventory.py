@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from golive.lab.errors import LabError
 from golive.lab.inventory import read_lab
 from golive.lab.run import REPOSITORY
@@ -76,3 +77,13 @@ def test_absent_inventory_is_named(tmp_path: Path) -> None:
 def test_unknown_host_is_told_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="found bots, expected bot or venue"):
         read_lab(_write(tmp_path, GOOD)).host("bots")
+
+
+def test_lab_of_role_scenarios_has_the_groups_and_settings_of_a_real_one() -> None:
+    """Else a role that passes its scenario meets an unknown group, or another way in, on the journey."""
+    scenarios, real = REPOSITORY / "molecule/lab/inventory", REPOSITORY / "inventories/kraken-micro"
+    groups = [set(yaml.safe_load((folder / "lab.yml").read_text())["all"]["children"]) for folder in (scenarios, real)]
+    assert groups[0] == groups[1]
+    assert read_lab(scenarios / "lab.yml").network != read_lab(real / "lab.yml").network
+    for name in ("rehearsal/lab.yml", "targets/become.yml"):
+        assert (scenarios / "group_vars" / name).resolve() == real / "group_vars" / name

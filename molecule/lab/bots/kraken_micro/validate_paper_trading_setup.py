@@ -11,4 +11,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="answer in JSON (the only form)")
     parser.add_argument("--config", default="/etc/bot/shadow.json")
-    sys.exit(main(["validate", "--config", parser.parse_args().config]))
+    sys.exit(main(["check", "--config", parser.parse_args().config]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -30,25 +31,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bench-nonce", action="store_true", help="draw nonces and count them")
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--json", action="store_true", help="answer in JSON")
-    parser.add_argument("--config", help="configuration file of the instance")
+    parser.add_argument("--json", action="store_true", help="answer in JSON (the only form)")
     commands = parser.add_subparsers(dest="command")
-    for name, text in (("run", "run the instance until SIGTERM"), ("check", "check the configuration")):
-        commands.add_parser(name, help=text).add_argument("--config", required=True)
     ask = commands.add_parser("diagnose", help="first questions of an incident")
-    ask.add_argument("--config", required=True)
     ask.add_argument("--topic", choices=("api", "performance"), required=True)
     again = commands.add_parser("replay", help="signals of recorded candles, twice and shuffled")
-    again.add_argument("--config", required=True)
     again.add_argument("--candles", required=True)
     again.add_argument("--pair")
-    ready = commands.add_parser("validate", help="is everything ready for paper trading")
-    ready.add_argument("--config", required=True)
     free = commands.add_parser("release", help="release a latch; the bot must be stopped")
-    free.add_argument("--config", required=True)
     free.add_argument("--latch", choices=("breaker", "killed", "failsafe"), required=True)
     free.add_argument("--by", required=True)
     free.add_argument("--reason", required=True)
+    texts = {
+        "run": "run the instance until SIGTERM",
+        "config": "check the configuration and print its digests",
+        "check": "try every component",
+    }
+    plain = [commands.add_parser(name, help=text) for name, text in texts.items()]
+    for command in (parser, ask, again, free, *plain):
+        command.add_argument("--config", default=os.environ.get("BOT_CONFIG"), help="configuration file; default: $BOT_CONFIG")
+    for command in (ask, again, *plain):
+        command.add_argument("--json", action="store_true", help="answer in JSON (the only form)")
     return parser
 
 
@@ -61,6 +64,8 @@ def _run(options: argparse.Namespace) -> int:
             return _tell(nonce.bench(Path(folder) / "nonce", options.threads, options.seconds, delay), True)
     if options.command is None:
         raise BotError("no command was given; see --help")
+    if options.config is None:
+        raise BotError("no configuration was named; give --config or set BOT_CONFIG")
     config = load(options.config)
     if options.command == "run":
         app.run(config)
@@ -75,7 +80,7 @@ def _report(options: argparse.Namespace, config: Config) -> tuple[dict[str, Any]
     if options.command == "diagnose":
         report = diagnose.report(config, options.topic)
         return report, report["complete"]
-    if options.command == "validate":
+    if options.command == "check":
         report = validate.report(config)
         return report, report["operational"]
     if options.command == "replay":

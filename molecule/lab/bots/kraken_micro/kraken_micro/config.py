@@ -180,7 +180,7 @@ def parse(raw: Any, where: str = "configuration") -> Config:
     """Check a decoded configuration."""
     if not isinstance(raw, dict):
         raise BotError(f"{where}: found {type(raw).__name__}, expected an object")
-    raw = json.loads(json.dumps(raw, default=str))  # decimals as strings, so that the digest is over one form
+    raw = json.loads(json.dumps(raw, default=str), parse_float=str)  # one form for digests: fractions as they were written
     plain = dict(raw)
     plain.setdefault("faults", {})
     config: Config = _build(Config, plain | {"raw": raw}, where, "")

@@ -172,7 +172,7 @@ class Engine:
                 logging.INFO if good else logging.ERROR,
                 "reconciled" if good else "not reconciled",
                 extra={"unknown": sorted(ours - known, key=str)},
-            )  # noqa: E501
+            )
         self.reconciled = good
 
     def _naked(self) -> list[Position]:

@@ -18,7 +18,7 @@ from .venue import DEADLINE_S, Instrument, Orders, OrderState
 
 log = logging.getLogger("kraken_micro.execution")
 
-PREFIX = "km"  # every order of this bot carries it, so that a foreign order is seen
+PREFIX = "gl"  # every order of this bot carries it, so that a foreign order is seen
 LETTERS = {"entry": "e", "exit": "x", "stop": "s"}
 ATTEMPTS = 3
 

@@ -26,8 +26,16 @@ def report(config: Config) -> dict[str, Any]:
         "bot": lambda: _bot(config),
     }
     components = {name: _try(check) for name, check in checks.items()}
-    good = all(one["operational"] for one in components.values())
-    return {"operational": good, "instance": config.instance, "mode": config.mode, "components": components}
+    failed = [name for name, one in components.items() if not one["operational"]]
+    return {
+        "operational": not failed,
+        "instance": config.instance,
+        "mode": config.mode,
+        "components": len(components),
+        "failed": len(failed),
+        "failed_names": failed,
+        "details": components,
+    }
 
 
 def _try(check: Callable[[], None]) -> dict[str, Any]:
