@@ -21,6 +21,8 @@ def show(report: Report, out: IO[str] | None = None, *, width: int | None = None
     console = Console(file=out, width=width, highlight=False, emoji=False, markup=False)
     console.print(_text(f"{report.banner} · {report.system} · run {report.run} · reached {report.reached_phase or 'no phase'}", "bold"))
     console.print(_text(report.first.sentence, "bold"), soft_wrap=False)
+    if report.first.also:
+        console.print(_text(report.first.also))
     for problem in report.problems:
         console.print(_text(f"! {problem}", "yellow"))
     if report.first.top:

@@ -1,6 +1,8 @@
 """What must an owner know first? The verdict sentence and all that stands on the first screen, from controls already judged."""
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..catalogue import SEVERITIES
 from . import exposure, verdict_sentence
 from .hostile import clean, moment
@@ -14,10 +16,10 @@ _WHEN_LIVE = ("kill", "step_down", "no_entries", "page")
 def build(records: Records, controls: list[Control], gates: list[Gate], hosts: list[Host], reached: str | None) -> FirstScreen:
     """Return the first screen. Nothing here is more hopeful than the worst control it rests on."""
     findings = sorted((control for control in controls if control.red), key=_by_money)
-    state, sentence = verdict_sentence.build(records, controls, gates, hosts, reached)
+    state, sentence, also = verdict_sentence.build(records, controls, gates, hosts, reached)
     earliest, setter, reason = _earliest(controls)
     return FirstScreen(
-        state=state, sentence=sentence, venue=exposure.venue(records), release_changes=_release_changes(records),
+        state=state, sentence=sentence, also=also, venue=exposure.venue(records), release_changes=_release_changes(records),
         exposure=exposure.exposure(records), stop_command=exposure.stop_command(records), stop=exposure.stop(records),
         top=tuple(_finding(control) for control in findings[:5]), more_findings=max(0, len(findings) - 5),
         earliest=earliest, earliest_control=setter, earliest_reason=reason,
@@ -33,9 +35,15 @@ def _by_money(control: Control) -> tuple[int, int, int, int, str]:
 
 def _finding(control: Control) -> Finding:
     row = next((one for one in control.rows if one.verdict == control.verdict), None)
+    off = [fact for fact in row.facts if fact.holds is not True] if row else []
     return Finding(control=control.id, title=control.title, severity=control.severity, verdict=control.verdict,
-                   subject=row.subject if row else "", seen=row.seen if row else "", wanted=row.wanted if row else "",
+                   subject=row.subject if row else "", seen=_joined((fact.name, fact.seen) for fact in off),
+                   wanted=_joined((fact.name, fact.wanted) for fact in off),
                    reason=control.reason, remedy=control.remedy)
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> str:
+    return clean(" · ".join(f"{name}: {text}" if name else text for name, text in pairs if text))
 
 
 def rests_on(controls: list[Control]) -> tuple[tuple[str, int], ...]:

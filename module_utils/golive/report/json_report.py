@@ -58,6 +58,7 @@ def _summary(report: Report) -> dict[str, Any]:
     return {
         "state": first.state,
         "sentence": first.sentence,
+        "also": first.also,
         "mode": report.mode,
         "result": report.result,
         "exit": report.exit,

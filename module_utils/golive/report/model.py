@@ -24,6 +24,16 @@ def worst(verdicts: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True)
+class Fact:
+    """One fact that a control asks for: as seen, as wanted, and whether it holds (None: it could not be compared)."""
+
+    name: str
+    seen: str
+    wanted: str
+    holds: bool | None
+
+
+@dataclass(frozen=True)
 class Row:
     """One verdict: a control, about one subject, seen from one vantage by one host. Texts are already cleaned."""
 
@@ -33,8 +43,7 @@ class Row:
     phase: str
     verdict: str
     reason: str
-    seen: str = ""
-    wanted: str = ""
+    facts: tuple[Fact, ...] = ()
     witness: str = ""
     opportunities: str = ""
     at: str | None = None
@@ -167,6 +176,7 @@ class FirstScreen:
 
     state: str
     sentence: str
+    also: str
     venue: Sighting
     release_changes: str
     exposure: tuple[Sighting, ...]

@@ -1,11 +1,15 @@
 """What is the verdict, in one sentence? Nothing it says is more hopeful than the worst control it rests on."""
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from . import exposure
 from .model import Control, Gate, Host
 from .records import FOLDERS, Records
+
+Verdict = tuple[str, str, str]
+"""State word (see the schema), the sentence, and what else has to be known."""
 
 
 @dataclass(frozen=True)
@@ -15,13 +19,18 @@ class _Weighed:
     money: list[Control]
     closing: list[Control]
     waiting: list[Control]
+    red: int
     unjudged: int
     missing_hosts: int
-    red: int
 
     @property
-    def tail(self) -> str:
-        """Return what else has to be known, as sentences after the verdict; empty where there is nothing."""
+    def lower(self) -> int:
+        """Return how many are red or not known and neither lose money nor close a gate."""
+        return self.red - len(self.money) - len(self.closing)
+
+    @property
+    def also(self) -> list[str]:
+        """Return what else has to be known."""
         parts = []
         if self.closing:
             number = len(self.closing)
@@ -30,20 +39,20 @@ class _Weighed:
             parts.append(f"{many(self.missing_hosts, 'host')} {was_were(self.missing_hosts)} not reached or failed")
         if self.unjudged:
             parts.append(f"{many(self.unjudged, 'control')} {was_were(self.unjudged)} not judged in this run")
-        return "".join(f" {part[0].upper()}{part[1:]}." for part in parts)
+        return parts
 
 
-def build(records: Records, controls: list[Control], gates: list[Gate], hosts: list[Host], reached: str | None) -> tuple[str, str]:
-    """Return a state word (see the schema) and the sentence."""
+def build(records: Records, controls: list[Control], gates: list[Gate], hosts: list[Host], reached: str | None) -> Verdict:
+    """Return state, sentence and what else has to be known."""
     weighed = _weigh(controls, hosts)
     if records.finished is None:
-        known = f" Known until then: {_money(weighed.money)}." if weighed.money else ""
-        return "killed", (f"Could not tell: the run was killed in phase {reached or 'preflight, before anything was observed,'} "
-                          f"at {records.last_at or 'an unknown time'}.{known}")
+        where = f"in phase {reached}" if reached else "before anything was observed"
+        return "killed", f"Could not tell: the run was killed {where} at {records.last_at or 'an unknown time'}.", _sentences(
+            [f"known until then: {_money(weighed.money)}"] if weighed.money else [])
     if not controls or records.run.get("started") is None:
-        return "unknown", "Could not tell: the run left no readable record of what was to be observed."
+        return "unknown", "Could not tell: the run left no readable record of what was to be observed.", ""
     if records.run.get("mode") == "check":
-        return "dry_run", _dry_run(records, weighed)
+        return _dry_run(records, weighed)
     if records.run.get("mode") == "drift":
         return _drift(records, weighed)
     live_gate = _live_gate_open(gates)
@@ -56,30 +65,55 @@ def _weigh(controls: list[Control], hosts: list[Host]) -> _Weighed:
     """A critical control costs money when it is red, or unknown where the gate does not admit that yet."""
     money = [c for c in controls if c.red and c.severity == "critical" and (c.verdict == "fail" or c.closes)]
     return _Weighed(money=money, closing=[c for c in controls if c.red and c.closes and c not in money],
-                    waiting=[c for c in controls if c.verdict == "undecided" and c.until], unjudged=sum(not c.judged for c in controls),
-                    missing_hosts=sum(host.state in ("unreachable", "failed") for host in hosts),
-                    red=sum(c.red for c in controls))
+                    waiting=[c for c in controls if c.verdict == "undecided" and c.until], red=sum(c.red for c in controls),
+                    unjudged=sum(not c.judged for c in controls),
+                    missing_hosts=sum(host.state in ("unreachable", "failed") for host in hosts))
 
 
-def _live(records: Records, weighed: _Weighed, *, clean_gates: bool) -> tuple[str, str]:
+def _live(records: Records, weighed: _Weighed, *, clean_gates: bool) -> Verdict:
     word = "Live" + {True: " (REHEARSAL)", False: ""}.get(records.run.get("rehearsal"), " (not known if real)")  # type: ignore[arg-type]
     if weighed.money or weighed.closing or weighed.missing_hosts or not clean_gates:
         what = _money(weighed.money) if weighed.money else "not everything that must hold was seen to hold"
-        return "live_red", f"{word}, but {what}.{weighed.tail}"
+        return "live_red", f"{word}, but {what}.", _sentences(weighed.also)
     stage = exposure.stage(records) or "stage not seen in this run"
     case = exposure.worst_case(records) or "worst case today not seen in this run"
     age = exposure.decided_ago(records) or "the bot's last decision was not seen in this run"
-    return "live", f"{word}, {stage}, {case}; {age}."
+    return "live", f"{word}, {stage}, {case}; {age}.", _sentences([*weighed.also, *_lower(weighed)])
 
 
-def _not_live(weighed: _Weighed, reached: str | None) -> tuple[str, str]:
+def _not_live(weighed: _Weighed, reached: str | None) -> Verdict:
+    also = _sentences(weighed.also)
     if weighed.money:
-        return "stopped", f"Must not go live: {_money(weighed.money)}.{weighed.tail}"
+        return "stopped", f"Must not go live: {_money(weighed.money)}.", also
     if weighed.closing or weighed.missing_hosts:
-        return "stopped", f"Must not go live.{weighed.tail}"
+        return "stopped", "Must not go live: not everything that must hold was seen to hold.", also
     if weighed.waiting:
-        return "waiting", f"Not live yet: {many(len(weighed.waiting), 'control')} must still wait for time to pass.{weighed.tail}"
-    return "stopped", f"Not live: this run ended in phase {reached or 'preflight'}.{weighed.tail}"
+        return "waiting", f"Not live yet: {many(len(weighed.waiting), 'control')} must still wait for time to pass.", also
+    return "stopped", f"Not live: this run ended in phase {reached or 'preflight'}.", also
+
+
+def _drift(records: Records, weighed: _Weighed) -> Verdict:
+    """A drift run asks part of the list again and compares hosts with code; it opens nothing."""
+    differ = len(records.changes)
+    code = [f"{many(differ, 'managed object')} {'differs' if differ == 1 else 'differ'} from code"] if differ else []
+    also = _sentences([*weighed.also, *_lower(weighed), *code])
+    if weighed.money:
+        return "drift", f"Drift: {_money(weighed.money)}.", also
+    if weighed.closing or weighed.missing_hosts or differ or weighed.lower:
+        return "drift", "Drift: reality is not as it must be.", also
+    return "no_drift", "No drift: all that was asked holds, and no managed object differs from code.", also
+
+
+def _dry_run(records: Records, weighed: _Weighed) -> Verdict:
+    predicted = sum(line.get("check") is True for line in records.changes)
+    made = len(records.changes) - predicted
+    text = f"Dry run: {many(predicted, 'change')} would be made" + (f", but {made} WERE MADE" if made else ", none was made")
+    return "dry_run", f"{text}.", _sentences(
+        [*([f"it would not go live: {_money(weighed.money)}"] if weighed.money else []), *weighed.also])
+
+
+def _lower(weighed: _Weighed) -> list[str]:
+    return [f"{many(weighed.lower, 'control')} of lower weight {is_are(weighed.lower)} red or not known"] if weighed.lower else []
 
 
 def _live_gate_open(gates: list[Gate]) -> bool:
@@ -91,38 +125,18 @@ def _live_gate_open(gates: list[Gate]) -> bool:
 def _money(money: list[Control]) -> str:
     failed = sum(c.verdict == "fail" for c in money)
     unknown = len(money) - failed
-    if failed and unknown:
-        return f"{many(failed, 'thing')} can lose money now, and of {unknown} more it is not known"
-    if failed:
-        return f"{many(failed, 'thing')} can lose money now"
-    return f"of {many(unknown, 'thing')} that can lose money it is not known whether {'it is' if unknown == 1 else 'they are'} in order"
+    if not failed:
+        return f"{many(unknown, 'thing')} that can lose money could not be checked"
+    return f"{many(failed, 'thing')} can lose money now" + (f", {unknown} more could not be checked" if unknown else "")
 
 
-def _drift(records: Records, weighed: _Weighed) -> tuple[str, str]:
-    """A drift run asks part of the list again and compares hosts with code; it opens nothing."""
-    asked = replace(weighed, unjudged=0)
-    differ = len(records.changes)
-    code = f" {many(differ, 'managed object')} {'differs' if differ == 1 else 'differ'} from code." if differ else ""
-    others = weighed.red - len(weighed.money) - len(weighed.closing)
-    rest = f" {many(others, 'control')} of lower weight {is_are(others)} red or not known." if others else ""
-    scope = f" {many(weighed.unjudged, 'control')} {was_were(weighed.unjudged)} not asked by this run." if weighed.unjudged else ""
-    if weighed.money:
-        return "drift", f"Drift: {_money(weighed.money)}.{asked.tail}{rest}{code}{scope}"
-    if weighed.closing or weighed.missing_hosts or differ or others:
-        return "drift", f"Drift: reality is not as it must be.{asked.tail}{rest}{code}{scope}"
-    return "no_drift", f"No drift: all that was asked holds, and no managed object differs from code.{scope}"
-
-
-def _dry_run(records: Records, weighed: _Weighed) -> str:
-    predicted = sum(line.get("check") is True for line in records.changes)
-    made = len(records.changes) - predicted
-    text = f"Dry run: {many(predicted, 'change')} would be made" + (f", but {made} WERE MADE" if made else ", none was made")
-    return f"{text}." + (f" It would not go live: {_money(weighed.money)}." if weighed.money else "") + weighed.tail
+def _sentences(parts: Iterable[str]) -> str:
+    return " ".join(f"{part[0].upper()}{part[1:]}." for part in parts)
 
 
 def many(number: int, noun: str) -> str:
-    """Return `1 control` or `3 controls`."""
-    return f"{number} {noun}" + ("" if number == 1 or noun.endswith("s") else "s")
+    """Return `1 control`, `3 controls`, `2 more controls`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def is_are(number: int) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .. import judge
+from .. import judge, operators
 from ..catalogue import SEVERITIES
+from ..errors import GoliveError, Undecided
 from ..judge import VERDICTS
 from .hostile import clean, moment, words
-from .model import GRADES, TAGS, Control, Item, Remedy, Row, shown_as, worst
+from .model import GRADES, TAGS, Control, Fact, Item, Remedy, Row, shown_as, worst
 from .records import FOLDERS, Record, Records
 
 _WHEN_LIVE = {"no_entries": "the guard, once live: no new entries", "step_down": "the guard, once live: steps down",
@@ -50,29 +51,39 @@ def _row(verdict: Record, phase: str) -> Row:
     return Row(
         subject=clean(verdict.get("subject") or "", 120), vantage=clean(verdict.get("vantage") or "", 120),
         host=clean(verdict.get("host") or "", 120), phase=phase,
-        verdict=word, reason=reason, seen=_seen(verdict.get("seen")), wanted=_wanted(verdict.get("wanted")),
+        verdict=word, reason=reason, facts=_facts(verdict.get("seen"), verdict.get("wanted")),
         witness=clean(verdict.get("witness") or "", 40),
         opportunities="" if verdict.get("opportunities") is None else clean(verdict["opportunities"], 40),
         at=moment(verdict.get("at")), until=moment(verdict.get("until")),
         tags=tuple(tag for tag in TAGS if tag in (verdict.get("tags") or ())), closes=verdict.get("closes") is True)
 
 
-def _seen(seen: Any) -> str:
-    if isinstance(seen, dict):
-        return clean(" · ".join(f"{clean(name, 60)}: {clean(_plain(value), 160)}" for name, value in seen.items()))
-    return "" if seen is None else clean(seen)
+def _facts(seen: Any, wanted: Any) -> tuple[Fact, ...]:
+    """Return each fact that the expectation names, and any other that was shown; a fact that was not seen does not hold."""
+    if not isinstance(seen, dict) or not isinstance(wanted, dict):
+        return (Fact("", _text(seen), _text(wanted), None),) if seen or wanted else ()
+    return tuple(Fact(name=clean(name, 80), seen=clean(_plain(seen[name]), 240) if name in seen else "not seen",
+                      wanted=_wanted(wanted[name]) if name in wanted else "",
+                      holds=_holds(seen.get(name), wanted[name]) if name in wanted and name in seen else None)
+                 for name in {**wanted, **seen})
 
 
-def _wanted(wanted: Any) -> str:
-    if not isinstance(wanted, dict):
-        return "" if wanted is None else clean(wanted)
-    parts = []
-    for name, tests in wanted.items():
-        try:
-            parts.append(f"{name}: {judge.phrase(_plain_tests(tests))}")
-        except (AttributeError, KeyError, TypeError):
-            parts.append(f"{name}: {clean(_plain(tests), 160)}")
-    return clean(" · ".join(parts))
+def _holds(seen: Any, tests: Any) -> bool | None:
+    try:
+        return bool(operators.check_all(seen, tests))
+    except (GoliveError, Undecided, AttributeError, KeyError, TypeError):
+        return None
+
+
+def _wanted(tests: Any) -> str:
+    try:
+        return clean(judge.phrase(_plain_tests(tests)), 240)
+    except (AttributeError, KeyError, TypeError):
+        return clean(_plain(tests), 240)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or value == {} else clean(_plain(value))
 
 
 def _plain(value: Any) -> Any:
