@@ -1,0 +1,120 @@
+"""port_reachable_from: which ports answer, seen from where the plan looks: open, refused (nothing filters), or silent (dropped)."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any, Dict, List, Mapping, Tuple
+
+from ..errors import Undecided
+from .look import Look, Observed
+
+WITNESS = "kernel"  # an outside host's kernel for what is seen from outside
+DEADLINE_S = 20
+ASK = {
+    "address": "str; optional; the host that is tried, with ports",
+    "ports": "list of int; optional; TCP ports of address",
+    "targets": "list of str; optional; host:port each, instead of address and ports",
+    "control_ports": "list of int; optional; ports of address that must be open, else nothing was seen",
+    "control_targets": "list of str; optional; host:port each that must be open, else nothing was seen",
+    "as_user": "str; optional; try as this user of the looking host (egress rules go by user)",
+    "timeout_s": "number; optional; per attempt, 2 is the default",
+}
+FACTS = {
+    "open": "list of str; host:port that took a connection",
+    "refused": "list of str; answered with a reset: the packet got through, nobody listens",
+    "silent": "list of str; no answer in time, or an ICMP prohibition: dropped on the way",
+    "unknown": "list of str; no route, no such name: nothing can be said",
+    "control_open": "bool; every control target took a connection",
+}
+# Connects, sends nothing, closes; all at once, so that a hundred silent ports cost one timeout. Prints {target: word}.
+_TRY = """
+import errno, json, select, socket, sys, time
+seconds, targets = float(sys.argv[1]), sys.argv[2:]
+words, waiting = {}, {}
+for target in targets:
+    host, _, port = target.rpartition(":")
+    try:
+        family, kind, proto, _n, place = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        one = socket.socket(family, kind, proto)
+        one.setblocking(False)
+        code = one.connect_ex(place)
+    except (OSError, ValueError):
+        words[target] = "unknown"
+        continue
+    waiting[one] = (target, code)
+def word(code):
+    if code == 0: return "open"
+    if code == errno.ECONNREFUSED: return "refused"
+    if code in (errno.EPERM, errno.EACCES, errno.EHOSTUNREACH, errno.ETIMEDOUT): return "silent"
+    return "unknown"
+end = time.monotonic() + seconds
+for one, (target, code) in list(waiting.items()):
+    if code not in (0, errno.EINPROGRESS):
+        words[target] = word(code)
+        del waiting[one]
+while waiting and time.monotonic() < end:
+    ready = select.select([], list(waiting), [], max(0, end - time.monotonic()))[1]
+    for one in ready:
+        target, _c = waiting.pop(one)
+        words[target] = word(one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        one.close()
+for target, _c in waiting.values():
+    words[target] = "silent"
+print(json.dumps(words))
+"""
+
+
+def observe(ask: Mapping[str, Any], look: Look) -> Observed:
+    """Try each target once. Opportunities are the targets that could be judged. Raises Undecided when a control target is closed."""
+    address = str(ask.get("address") or "")
+    tried = _targets(ask.get("targets"), address, ask.get("ports"))
+    control = _targets(ask.get("control_targets"), address, ask.get("control_ports"))
+    if not tried:
+        raise Undecided("the question names nothing to try")
+    words = _words(sorted({*tried, *control}), ask, look)
+    closed = [target for target in control if words.get(target) != "open"]
+    if closed:
+        raise Undecided(
+            "%s should be open and is %s, so a closed port proves nothing from here" % (closed[0], words.get(closed[0], "unknown"))
+        )
+    facts: Dict[str, Any] = {
+        word: [one for one in tried if words.get(one, "unknown") == word] for word in ("open", "refused", "silent", "unknown")
+    }
+    if control:
+        facts["control_open"] = True
+    return Observed(facts, opportunities=len(tried) - len(facts["unknown"]))
+
+
+def _targets(named: Any, address: str, ports: Any) -> List[str]:
+    found = [str(one) for one in named or []]
+    if ports:
+        if not address:
+            raise Undecided("the question names ports and no address")
+        host = "[%s]" % address if ":" in address else address
+        found += ["%s:%s" % (host, port) for port in ports]
+    for one in found:
+        if (
+            not re.match(r"(\[[0-9a-fA-F:.%a-z]+\]|[A-Za-z0-9][A-Za-z0-9._-]*):[0-9]{1,5}\Z", one)
+            or not 0 < int(one.rpartition(":")[2]) < 65536
+        ):
+            raise Undecided("%s is not host:port" % one[:80])
+    return found
+
+
+def _words(targets: List[str], ask: Mapping[str, Any], look: Look) -> Dict[str, str]:
+    seconds, argv = _attempt(targets, ask)
+    done = look.run(argv, timeout=seconds + 8, user=str(ask["as_user"]) if ask.get("as_user") else None)
+    try:
+        words: Any = json.loads(done.stdout)
+    except ValueError:
+        words = None
+    if done.rc != 0 or not isinstance(words, dict):
+        raise Undecided("the ports could not be tried: %s" % (done.stderr.strip()[-160:] or "rc %d" % done.rc))
+    return {str(target): str(word) for target, word in words.items()}
+
+
+def _attempt(targets: List[str], ask: Mapping[str, Any]) -> Tuple[float, List[str]]:
+    seconds = min(8.0, float(ask.get("timeout_s") or 2))
+    return seconds, [sys.executable or "python3", "-ISc", _TRY, str(seconds), *targets]

@@ -1,0 +1,101 @@
+"""Ports as a stranger sees them; the attempts of the first tests are real, on loopback."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+
+import pytest
+from golive.errors import Undecided
+from golive.probes.look import Completed
+from golive.probes.port_reachable_from import FACTS, observe
+
+from .fake_look import FakeLook
+
+
+def real(argv):
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return Completed(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def listener():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        one.listen()
+        yield one.getsockname()[1]
+
+
+@pytest.fixture
+def free():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def said(**words):
+    return FakeLook(commands={"-ISc": Completed(0, json.dumps(words.get("words", {})), "")})
+
+
+def test_open_and_refused_are_told_apart(listener, free):
+    seen = observe({"address": "127.0.0.1", "ports": [listener, free], "control_ports": [listener]}, FakeLook(commands={"-ISc": real}))
+    assert seen.facts["open"] == [f"127.0.0.1:{listener}"]
+    assert seen.facts["refused"] == [f"127.0.0.1:{free}"]
+    assert seen.facts["control_open"] is True
+    assert seen.opportunities == 2
+    assert set(seen.facts) <= set(FACTS)
+
+
+def test_a_full_backlog_is_silent_like_a_drop():
+    """A listener that takes nobody answers nobody: the only silence that loopback has."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        one.listen(0)
+        target = one.getsockname()
+        held = [socket.socket() for _ in range(4)]
+        for client in held:
+            client.setblocking(False)
+            client.connect_ex(target)
+        seen = observe({"targets": [f"127.0.0.1:{target[1]}"], "timeout_s": 0.3}, FakeLook(commands={"-ISc": real}))
+        assert seen.facts["silent"] == [f"127.0.0.1:{target[1]}"]
+        for client in held:
+            client.close()
+
+
+def test_a_name_that_does_not_resolve_is_unknown_and_no_opportunity():
+    seen = observe({"targets": ["no-such-host.invalid:443"]}, FakeLook(commands={"-ISc": real}))
+    assert seen.facts["unknown"] == ["no-such-host.invalid:443"]
+    assert seen.opportunities == 0
+
+
+def test_a_closed_control_target_makes_everything_undecided():
+    look = said(words={"a:1": "silent", "b:2": "silent"})
+    with pytest.raises(Undecided, match="b:2 should be open"):
+        observe({"targets": ["a:1"], "control_targets": ["b:2"]}, look)
+
+
+def test_the_attempt_is_made_as_the_user_that_is_asked_for():
+    look = said(words={"a:1": "silent"})
+    observe({"targets": ["a:1"], "as_user": "bot"}, look)
+    assert look.ran[0][1] == "bot"
+
+
+@pytest.mark.parametrize(
+    "answer", [Completed(1, "", "Traceback"), Completed(0, "", ""), Completed(0, "[]", ""), Completed(0, "{" * 9999, "")]
+)
+def test_an_attempt_that_fails_is_undecided(answer):
+    with pytest.raises(Undecided):
+        observe({"targets": ["a:1"]}, FakeLook(commands={"-ISc": answer}))
+
+
+def test_a_target_without_an_answer_is_unknown():
+    assert observe({"targets": ["a:1"]}, said()).facts["unknown"] == ["a:1"]
+
+
+@pytest.mark.parametrize("ask", [{}, {"ports": [1]}, {"targets": ["a"]},
+                                 {"targets": ["-x:1"]}, {"targets": ["a:0"]}, {"targets": ["a:99999"]},
+                                 {"address": "a b", "ports": [1]}])  # fmt: skip
+def test_a_question_that_means_nothing_is_undecided(ask):
+    with pytest.raises(Undecided):
+        observe(ask, said())
