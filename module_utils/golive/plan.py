@@ -76,11 +76,11 @@ def _filled(value: Any, words: Mapping[str, str]) -> Any:
 
 
 def secret_references(plan: Mapping[str, Any]) -> set[str]:
-    """Return the secret references that a plan's questions name (`vault:kv/…#field` and its kin)."""
+    """Return the references to the store that a plan's questions name; other credentials lie on the host that looks."""
     found: set[str] = set()
 
     def walk(value: Any) -> None:
-        if isinstance(value, str) and value.split(":", 1)[0] in {"vault", "file", "sops", "systemd_creds", "env_file"} and "#" in value:
+        if isinstance(value, str) and value.startswith("vault:") and "#" in value:
             found.add(value)
         elif isinstance(value, dict):
             for one in value.values():

@@ -1,21 +1,55 @@
-"""Resolves secret references at the moment of use, in memory (M21, M22). Controller only; a value never becomes a variable."""
+"""Resolves secret references at the moment of use, in memory (M21, M22). Controller only; a value never becomes a variable.
+
+References: `vault:<mount>/<path>#<field>` (KV v2), `vault:self#token` (this run's own token, for questions to the store itself) and
+`file:<path>` (a private file of the controller; a rehearsal's bootstrap).
+"""
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
+from . import rundir, session
 from .errors import GoliveError
+from .store import client, settings
 
-if TYPE_CHECKING:
-    from .session import Session
+KINDS = ("vault", "file")
 
 
-def resolve_all(references: Iterable[str], joined: Session) -> dict[str, str]:
+def resolve_all(references: Iterable[str], variables: Mapping[str, Any], template: Any = lambda value: value) -> dict[str, str]:
     """Return {reference: value}. Raises GoliveError, which names the reference and never a value."""
-    return {reference: resolve(reference, joined) for reference in sorted(references)}
+    return {reference: resolve(reference, variables, template) for reference in sorted(references)}
 
 
-def resolve(reference: str, joined: Session) -> str:
+def resolve(reference: str, variables: Mapping[str, Any], template: Any = lambda value: value) -> str:
     """Return the value that a reference names."""
-    backend = reference.split(":", 1)[0]
-    raise GoliveError(f"secret {reference} cannot be resolved", found=f"no backend {backend} for {joined.system}")
+    kind, _, rest = reference.partition(":")
+    path, _, field = rest.partition("#")
+    try:
+        if kind == "file":
+            return _private(Path(path))
+        if kind == "vault" and field:
+            connected = client.login(settings.from_variables(variables, template), _run(variables))
+            return str(connected.token) if (path, field) == ("self", "token") else client.read_field(connected, path, field)
+    except GoliveError as exc:
+        raise GoliveError(f"secret {reference} cannot be had: {exc}") from None
+    raise GoliveError("not a secret reference", found=f"{len(reference)} characters", expected="vault:<mount>/<path>#<field> or file:<path>")
+
+
+def _run(variables: Mapping[str, Any]) -> str | None:
+    """Return the run that this task belongs to; a scenario without a run logs in on each use."""
+    try:
+        return rundir.current(session.reports_of(session.system_of([str(variables["inventory_file"])]))).run
+    except (GoliveError, KeyError):
+        return None
+
+
+def _private(path: Path) -> str:
+    try:
+        mode, value = stat.S_IMODE(path.stat().st_mode), path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise GoliveError("cannot be read", where=path.name, found=type(exc).__name__) from None
+    if mode & 0o077:
+        raise GoliveError("may be read by others", where=path.name, found=oct(mode), expected="0o600")
+    return value.strip()

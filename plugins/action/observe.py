@@ -42,7 +42,7 @@ class ActionModule(ActionBase):
         return {"changed": False, "path": str(path.relative_to(session.ROOT)), "observed": len(found) - unknown, "undecided": unknown}
 
     def _ask(self, questions: dict[str, Any], host: str, joined: session.Session, task_vars: dict[str, Any]) -> dict[str, Any]:
-        values = secrets.resolve_all(plan.secret_references(questions), joined)
+        values = self._secrets(plan.secret_references(questions), task_vars)
         if host == plan.CONTROLLER:
             context = {"root": str(session.ROOT), "run_dir": str(joined.run.path), "system": joined.system}
             return {one["id"]: one for one in session.observe_here({**questions, "context": context}, values, sys.executable)}
@@ -58,6 +58,16 @@ class ActionModule(ActionBase):
         except GoliveError as exc:
             reason = {127: f"there is no Python at {python}", 137: "the runner was killed"}.get(out["rc"], str(exc))
             raise GoliveError(reason) from None
+
+    def _secrets(self, references: set[str], task_vars: dict[str, Any]) -> dict[str, str]:
+        """Return what can be resolved; a probe whose secret is missing says so itself, the others look all the same."""
+        values: dict[str, str] = {}
+        for reference in sorted(references):
+            try:
+                values[reference] = secrets.resolve(reference, task_vars, self._templar.template)
+            except GoliveError as exc:
+                self._display.vv(str(exc))
+        return values
 
 
 def _first_line(exc: Exception) -> str:

@@ -1,0 +1,154 @@
+"""Brings a store from nothing to configured: initialise once, unseal, configure, revoke the root token. Safe to repeat after a crash.
+
+What is done is seen at the store itself or in files that the store encrypted to people; nothing else is remembered.
+"""
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hvac
+
+from ..errors import GoliveError
+from . import client, config, people
+from .settings import Settings
+from .wanted import Wanted, differences
+
+ACTIVE_S = 30
+
+
+@dataclass(frozen=True)
+class Keepers:
+    """Who holds the unseal keys: names, their public keys (base64), and in a rehearsal the folder of their secret keys."""
+
+    names: Sequence[str]
+    public: Sequence[str]
+    threshold: int
+    folder: Path                 # where the encrypted shares are kept, one file a person
+    secret_keys: Path | None     # None in production: people unseal, golive says whom to ask
+
+
+def plan_for_nothing(address: str, wanted: Wanted) -> list[dict[str, Any]]:
+    """Return what will happen to a store that is not there yet: the prediction of a dry run on a bare host."""
+    first = [{"object": f"vault:{address}", "op": op, "before": None, "after": None} for op in ("initialise", "unseal")]
+    return first + [one.change() for one in differences(wanted, Wanted())] + [_identity_change(wanted)]
+
+
+def bring_up(settings: Settings, keepers: Keepers, wanted: Wanted, role: str, *, dry: bool) -> list[dict[str, Any]]:
+    """Make the store what it should be and return the changes. Raises GoliveError that says who has to do what."""
+    anonymous = client.unauthenticated(settings)
+    changes: list[dict[str, Any]] = []
+    if not client.said(anonymous.sys.is_initialized, "say whether it is initialised"):
+        if dry:
+            return plan_for_nothing(settings.address, wanted)
+        _initialise(anonymous, keepers)
+        changes.append({"object": f"vault:{settings.address}", "op": "initialise", "before": None, "after": None})
+    if client.said(anonymous.sys.is_sealed, "say whether it is sealed"):
+        changes.append({"object": f"vault:{settings.address}", "op": "unseal", "before": "sealed", "after": "unsealed"})
+        if dry:
+            return changes
+        _unseal(anonymous, keepers)
+    known = settings.identity.is_file()
+    root = None
+    if not known and not dry:
+        root = _root(anonymous, keepers)
+    reader = client.login(settings, None) if known else root
+    if reader is None:  # a dry run on a store that was initialised but never configured
+        return changes + [one.change() for one in differences(wanted, Wanted())] + [_identity_change(wanted)]
+    found = differences(wanted, config.current(reader))
+    changes += [one.change() for one in found if one.op != "surplus"]
+    if dry:
+        return changes
+    if any(one.op != "surplus" for one in found):
+        root = root or _root(anonymous, keepers)
+        config.apply(root, wanted, found)
+    if not known and root is not None:
+        changes.append(_identity_change(wanted))
+        _identify(root, role, settings)
+    if root is not None:
+        client.said(root.auth.token.revoke_self, "revoke the root token")
+        (keepers.folder / "root.enc").unlink(missing_ok=True)
+    return changes
+
+
+def surplus(settings: Settings, wanted: Wanted) -> list[str]:
+    """Return the objects that are in the store and not in code: reported as drift, never removed by golive."""
+    found = differences(wanted, config.current(client.login(settings, None)))
+    return [f"vault_{one.kind}:{one.name}" for one in found if one.op == "surplus"]
+
+
+def _identity_change(wanted: Wanted) -> dict[str, Any]:
+    return {"object": f"vault_identity:{', '.join(sorted(wanted.roles))}", "op": "create", "before": None, "after": None}
+
+
+def _initialise(anonymous: hvac.Client, keepers: Keepers) -> None:
+    answer = client.said(lambda: anonymous.sys.initialize(secret_shares=len(keepers.names), secret_threshold=keepers.threshold,
+                                                          pgp_keys=list(keepers.public), root_token_pgp_key=keepers.public[0]),
+                         "be initialised")
+    # The answer is given once. It is encrypted to people, so it may lie on a disk; it goes there before anything else happens.
+    for name, share in zip(keepers.names, answer["keys_base64"]):
+        client.private_file(keepers.folder / f"{name}.share.enc", share.encode("ascii"))
+    client.private_file(keepers.folder / "root.enc", answer["root_token"].encode("ascii"))
+
+
+def _shares(keepers: Keepers) -> list[Callable[[], str]]:
+    if keepers.secret_keys is None:
+        raise GoliveError(f"the store is sealed: {keepers.threshold} of {', '.join(keepers.names)} have to unseal it",
+                          todo="each decrypts the own share and runs: vault operator unseal")
+    folder, secret = keepers.folder, keepers.secret_keys
+
+    def one(name: str) -> Callable[[], str]:
+        return lambda: people.open_share((folder / f"{name}.share.enc").read_text("ascii"), secret / f"{name}.pgp.secret")
+
+    missing = [name for name in keepers.names[: keepers.threshold] if not (folder / f"{name}.share.enc").is_file()]
+    if missing:
+        raise GoliveError(f"the unseal shares of {', '.join(missing)} are not here", where=folder.name,
+                          todo="in a rehearsal reset the store's host (make lab-down, make lab); in production ask those people")
+    return [one(name) for name in keepers.names[: keepers.threshold]]
+
+
+def _unseal(anonymous: hvac.Client, keepers: Keepers) -> None:
+    for share in _shares(keepers):
+        client.said(lambda share=share: anonymous.sys.submit_unseal_key(share()), "be unsealed")  # type: ignore[misc]
+    if client.said(anonymous.sys.is_sealed, "say whether it is sealed"):
+        raise GoliveError("the store is still sealed", found=f"{keepers.threshold} shares were given",
+                          todo="in a rehearsal the store was initialised by another lab: reset its host")
+    _await_active(anonymous)
+
+
+def _await_active(anonymous: hvac.Client) -> None:
+    """Wait until an unsealed node serves requests: it elects itself, or another node of the cluster, a moment later."""
+    deadline = time.monotonic() + ACTIVE_S
+    while not client.said(anonymous.sys.read_leader_status, "name its leader").get("leader_address"):
+        if time.monotonic() >= deadline:
+            raise GoliveError("the store has no active node", found=f"none within {ACTIVE_S} s", todo="look at its journal")
+        time.sleep(0.1)
+
+
+def _root(anonymous: hvac.Client, keepers: Keepers) -> hvac.Client:
+    """Return a client with a root token, from the first initialisation or by the people's shares; it is revoked after use."""
+    kept = keepers.folder / "root.enc"
+    if kept.is_file() and keepers.secret_keys is not None:
+        anonymous.token = people.open_share(kept.read_text("ascii"), keepers.secret_keys / f"{keepers.names[0]}.pgp.secret")
+        if client.said(anonymous.is_authenticated, "check the root token"):
+            return anonymous
+    shares = _shares(keepers)
+    started = client.said(anonymous.sys.start_root_token_generation, "start a root token")
+    nonce, otp = started["nonce"], started["otp"]
+    answer: Mapping[str, Any] = {}
+    for share in shares:
+        answer = client.said(lambda share=share: anonymous.sys.generate_root(key=share(), nonce=nonce), "make a root token")  # type: ignore[misc]
+    encoded = base64.b64decode(str(answer["encoded_token"]) + "==")
+    anonymous.token = bytes(a ^ b for a, b in zip(encoded, otp.encode("ascii"))).decode("ascii")
+    return anonymous
+
+
+def _identify(root: hvac.Client, role: str, settings: Settings) -> None:
+    role_id = client.said(lambda: root.auth.approle.read_role_id(role), "read the role id")["data"]["role_id"]
+    secret_id = client.said(lambda: root.auth.approle.generate_secret_id(role), "make a secret id")["data"]["secret_id"]
+    client.private_file(settings.identity, json.dumps({"role_id": role_id, "secret_id": secret_id}).encode("ascii"))
