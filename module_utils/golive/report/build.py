@@ -59,8 +59,12 @@ def _gates(records: Records) -> list[Gate]:
             gates.append(Gate(phase, None, None))
             continue
         gates.append(Gate(phase, gate["open"] if isinstance(gate.get("open"), bool) else None, moment(gate.get("at")),
-                          tuple(words(gate.get("closing")))))
+                          _sentences(gate.get("closing"))))
     return gates
+
+
+def _sentences(found: object) -> tuple[str, ...]:
+    return tuple(clean(one) for one in found if isinstance(one, str)) if isinstance(found, list) else ()
 
 
 def _hosts(records: Records) -> list[Host]:

@@ -43,7 +43,7 @@ def _finding(control: Control) -> Finding:
 
 
 def _joined(pairs: Iterable[tuple[str, str]]) -> str:
-    return clean(" · ".join(f"{name}: {text}" if name else text for name, text in pairs if text))
+    return clean(" · ".join(f"{name}: {text}" if name else text for name, text in pairs if text), 200)
 
 
 def rests_on(controls: list[Control]) -> tuple[tuple[str, int], ...]:

@@ -20,6 +20,8 @@ _TERMINAL = re.compile(
     r"|\x1b[ -/]*[0-~]?"
 )
 
+_CUT = re.compile(r"… \((\d{1,12}) more characters\)$")
+
 
 def clean(value: Any, cap: int = CAP) -> str:
     """Return text of one line without terminal codes, control, invisible and direction-changing characters, capped.
@@ -31,9 +33,19 @@ def clean(value: Any, cap: int = CAP) -> str:
     # Cc control, Cf format (zero width, bidi), Cs surrogate, Co private use, Cn unassigned.
     text = "".join(" " if unicodedata.category(c) in ("Zl", "Zp") else c
                    for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn")).strip()
+    return _cut(text, cap)
+
+
+def _cut(text: str, cap: int) -> str:
+    """Cut to `cap` characters and count what is gone, together with what an earlier cut has counted."""
+    gone = 0
+    earlier = _CUT.search(text)
+    if earlier:
+        text, gone = text[: earlier.start()], int(earlier[1])
     if len(text) > cap:
-        text = "%s… (%d more characters)" % (text[:cap].rstrip(), len(text) - cap)
-    return text
+        kept = text[:cap].rstrip()
+        text, gone = kept, gone + len(text) - len(kept)
+    return f"{text}… ({gone} more characters)" if gone else text
 
 
 def moment(value: Any) -> str | None:

@@ -35,6 +35,11 @@ def test_what_was_cut_is_counted() -> None:
     assert clean("x" * 1000) == "x" * CAP + "… (600 more characters)"
 
 
+def test_second_cut_counts_what_the_first_has_taken() -> None:
+    assert clean(clean("x" * 1000), 100) == clean("x" * 1000, 100) == "x" * 100 + "… (900 more characters)"
+    assert clean(clean("x" * 1000)) == clean("x" * 1000)
+
+
 @given(st.text(alphabet=st.characters(), max_size=300))
 def test_no_control_character_survives(text: str) -> None:
     assert all(ord(character) >= 32 and not 0x7F <= ord(character) < 0xA0 for character in clean(text))
