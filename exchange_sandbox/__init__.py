@@ -1,1 +1,7 @@
-"""The rehearsal exchange: keeps the rules of the venue, keeps the score, and can be cruel on demand."""
+"""The rehearsal exchange: speaks the venues' wire protocols, keeps their rules, records and judges every request."""
+
+from __future__ import annotations
+
+MARKER_HEADER = "X-Golive-Sandbox"
+MARKER_VALUE = "rehearsal"
+KEY_PREFIX = "SANDBOX"

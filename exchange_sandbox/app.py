@@ -1,0 +1,142 @@
+"""The two web applications of the sandbox, venue and administration, and their life."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import ssl
+from typing import Any
+
+from aiohttp import web
+
+from . import MARKER_HEADER, MARKER_VALUE
+from .admin import Admin, middleware
+from .config import Config, Listener
+from .core import Exchange
+from .errors import SandboxError
+from .venues.kraken.auth import ALL_RIGHTS
+from .venues.kraken.instruments import BY_SYMBOL, PAIRS, find_pair
+from .venues.kraken.rest import Rest
+
+
+async def _mark(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers[MARKER_HEADER] = MARKER_VALUE
+
+
+def build_exchange(config: Config) -> Exchange:
+    """Make the exchange with the configured pairs. Raises SandboxError for a pair that no venue knows."""
+    unknown = [name for name in config.pairs if find_pair(name) is None]
+    if unknown:
+        raise SandboxError("pairs: unknown %s; known: %s" % (", ".join(unknown), ", ".join(BY_SYMBOL)))
+    chosen = [find_pair(name) for name in config.pairs] if config.pairs else list(PAIRS)
+    exchange = Exchange(config, [pair.instrument for pair in chosen if pair is not None])
+    exchange.pair_finders.append(
+        lambda name: pair.instrument.symbol if (pair := find_pair(name)) and pair.instrument.symbol in exchange.engine.instruments else None
+    )
+    return exchange
+
+
+def venue_app(exchange: Exchange) -> web.Application:
+    """The application on the venue's port."""
+    app = web.Application(client_max_size=65_536)
+    app.on_response_prepare.append(_mark)
+    rest = Rest(exchange)
+    rest.add_routes(app)
+    return app
+
+
+def admin_app(exchange: Exchange, token: bytes) -> web.Application:
+    """The application on the administration port."""
+    app = web.Application(middlewares=[middleware(token)], client_max_size=1_000_000)
+    app.on_response_prepare.append(_mark)
+    Admin(exchange, {"kraken": ALL_RIGHTS}).add_routes(app)
+    return app
+
+
+def read_token(config: Config) -> bytes:
+    """Return the administration token. Raises SandboxError when it is missing or short."""
+    try:
+        token = config.token_file.read_bytes().strip()
+    except OSError as exc:
+        raise SandboxError("%s: the administration token cannot be read: %s" % (config.token_file, exc.strerror)) from None
+    if len(token) < 16:
+        raise SandboxError("%s: the administration token is shorter than 16 characters; write a longer one" % config.token_file)
+    return token
+
+
+def _tls(listener: Listener) -> ssl.SSLContext | None:
+    if listener.certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(listener.certificate, listener.private_key)
+    except (OSError, ssl.SSLError) as exc:
+        raise SandboxError(
+            "%s: certificate or key cannot be used: %s" % (listener.certificate, getattr(exc, "reason", None) or exc.strerror)
+        ) from None
+    return context
+
+
+class Server:
+    """Both listeners over one exchange."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.exchange: Exchange | None = None
+        self._runners: list[web.AppRunner] = []
+
+    async def start(self) -> None:
+        """Load the state and listen. Raises SandboxError."""
+        token = read_token(self._config)
+        contexts = [_tls(listener) for listener in (self._config.venue, self._config.admin)]
+        self.exchange = build_exchange(self._config)
+        self.exchange.start()
+        apps = (venue_app(self.exchange), admin_app(self.exchange, token))
+        for app, listener, context in zip(apps, (self._config.venue, self._config.admin), contexts, strict=False):
+            runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+            await runner.setup()
+            self._runners.append(runner)
+            try:
+                await web.TCPSite(runner, listener.host, listener.port, ssl_context=context, backlog=1024).start()
+            except OSError as exc:
+                raise SandboxError("cannot listen on %s:%d: %s" % (listener.host, listener.port, exc.strerror)) from None
+
+    async def stop(self) -> None:
+        """Stop listening and leave everything on disk."""
+        for runner in self._runners:
+            await runner.cleanup()
+        if self.exchange is not None:
+            await self.exchange.stop()
+
+
+async def serve(config: Config) -> None:
+    """Run until SIGTERM or SIGINT."""
+    server = Server(config)
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, done.set)
+    try:
+        await server.start()
+        _notify("READY=1")
+        await done.wait()
+    finally:
+        await server.stop()
+
+
+def _notify(text: str) -> None:
+    """Tell systemd (Type=notify) that we are ready; nothing happens elsewhere."""
+    import os  # noqa: PLC0415
+    import socket  # noqa: PLC0415
+
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as handle:
+        handle.connect("\0" + path[1:] if path.startswith("@") else path)
+        handle.sendall(text.encode())
+
+
+__all__: list[Any] = ["Server", "admin_app", "build_exchange", "serve", "venue_app"]

@@ -1,0 +1,447 @@
+"""The matching engine: takes orders, matches them by price and time, settles, triggers stops. It knows no venue and no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any, Optional
+
+from .accounts import Account, LedgerEntry
+from .book import Book
+from .ids import Ids
+from .instruments import Instrument
+from .money import ROUND_DOWN, ROUND_HALF_UP, ZERO
+from .orders import BUY, SELL, Fill, Order, Refusal
+from .settlement import hold_for, market_cost
+
+#: Facts the journal keeps and streams publish: {"t": kind, ...}
+Fact = dict[str, Any]
+
+
+class Engine:
+    """State of accounts, orders and books. Each public call is one atomic step; `drain()` returns the facts it made."""
+
+    def __init__(self, instruments: Iterable[Instrument], ids: Ids) -> None:
+        self.instruments = {item.symbol: item for item in instruments}
+        self.ids = ids
+        self.books = {symbol: Book(symbol) for symbol in self.instruments}
+        self.accounts: dict[str, Account] = {}
+        self.orders: dict[str, Order] = {}
+        self.open_by_account: dict[str, dict[str, Order]] = {}
+        #: every order of an account that is no house, by id
+        self.history: dict[str, dict[str, Order]] = {}
+        self.stops: dict[str, dict[str, Order]] = {symbol: {} for symbol in self.instruments}
+        self.last_price: dict[str, Decimal] = {item.symbol: item.start_price for item in self.instruments.values()}
+        self.index_price: dict[str, Decimal] = dict(self.last_price)
+        #: sum of all fees taken, by asset: the venue's own purse, part of the conservation law
+        self.fees: dict[str, Decimal] = {}
+        self.on_trade: list[Callable[[str, Decimal, Decimal, str, str, float, int], None]] = []
+        self._facts: list[Fact] = []
+        self._triggering = False
+
+    # -- accounts ------------------------------------------------------------------------------------------------------
+
+    def open_account(self, account: Account) -> None:
+        self.accounts[account.name] = account
+        self.open_by_account[account.name] = {}
+        self.history[account.name] = {}
+
+    def deposit(self, account: Account, asset: str, amount: Decimal, now: float, kind: str = "deposit") -> None:
+        """Add (or with a negative amount take) units of an asset. Raises Refusal when that would make a balance negative."""
+        if account.available(asset) + amount < 0:
+            raise Refusal("insufficient_funds")
+        self._book_entry(account, asset, amount, ZERO, kind, self.ids.txid("F"), now)
+
+    def drain(self) -> list[Fact]:
+        """Return and forget the facts since the last call."""
+        facts, self._facts = self._facts, []
+        return facts
+
+    def orders_of(self, account: str) -> list[Order]:
+        """Return every order an account ever placed, oldest first."""
+        return list(self.history[account].values())
+
+    # -- orders --------------------------------------------------------------------------------------------------------
+
+    def submit(self, order: Order, now: float) -> Order:
+        """Take a new order: refuse it (Refusal, nothing changed), or rest, trade or park it until its trigger."""
+        account = self.accounts[order.account]
+        instrument = self.instruments[order.symbol]
+        book = self.books[order.symbol]
+        if order.post_only and book.crosses(order.side, order.limit_price):
+            raise Refusal("post_only_would_cross")
+        order.created = order.created or now
+        order.held = self._check_funds(account, order, instrument, book, now)
+        order.seq = self.ids.number("seq")
+        account.change_hold(self._hold_asset(order), order.held)
+        self.orders[order.id] = order
+        self.open_by_account[account.name][order.id] = order
+        if not account.house:
+            self.history[account.name][order.id] = order
+        if order.is_stop and not order.triggered:
+            order.status = "pending"
+            self.stops[order.symbol][order.id] = order
+            self._note(order)
+            self._run_triggers(order.symbol, now)
+        else:
+            self._execute(order, now)
+            self._run_triggers(order.symbol, now)
+        return order
+
+    def cancel(self, order: Order, now: float, reason: str = "User requested", status: str = "canceled") -> None:
+        """Take an open order out. Raises Refusal('unknown_order') when it is not open any more."""
+        if not order.is_open:
+            raise Refusal("unknown_order")
+        self._unplace(order)
+        self._close(order, status, now, reason)
+
+    def amend(
+        self,
+        order: Order,
+        now: float,
+        *,
+        qty: Optional[Decimal] = None,
+        limit_price: Optional[Decimal] = None,
+        stop_price: Optional[Decimal] = None,
+        post_only: bool = False,
+    ) -> None:
+        """Change an open order in place. Queue priority stays only when the price stays and the quantity does not rise."""
+        if not order.is_open:
+            raise Refusal("unknown_order")
+        account, instrument, book = self.accounts[order.account], self.instruments[order.symbol], self.books[order.symbol]
+        new_qty = order.qty if qty is None else qty
+        new_limit = order.limit_price if limit_price is None else limit_price
+        new_stop = order.stop_price if stop_price is None else stop_price
+        if new_qty <= order.filled:
+            raise Refusal("invalid_volume")
+        if post_only and order.status == "open" and book.crosses(order.side, new_limit):
+            raise Refusal("post_only_would_cross")
+        trial = Order(**{**order.__dict__, "qty": new_qty, "limit_price": new_limit, "stop_price": new_stop})
+        held = ZERO if account.house else hold_for(trial, instrument, self._taker_rate(account, instrument, now))
+        if account.available(self._hold_asset(order)) + order.held < held:
+            raise Refusal("insufficient_funds")
+        resting = order.status == "open"
+        keeps = resting and new_limit == order.limit_price and new_qty <= order.qty
+        if keeps:
+            assert order.limit_price is not None
+            book.version += 1
+            book.side(order.side).reduce(order.limit_price, order.qty - new_qty)
+        elif resting:
+            book.remove(order)
+        account.change_hold(self._hold_asset(order), held - order.held)
+        order.qty, order.limit_price, order.stop_price, order.held = new_qty, new_limit, new_stop, held
+        if resting and not keeps:
+            order.seq = self.ids.number("seq")
+            self._execute(order, now)
+        else:
+            self._note(order)
+        self._run_triggers(order.symbol, now)
+
+    def expire(self, now: float) -> None:
+        """Close orders whose time is over and carry out dead man's timers that have run out."""
+        for account in self.accounts.values():
+            if account.house:
+                continue
+            if account.cancel_all_at is not None and now >= account.cancel_all_at:
+                account.cancel_all_at = None
+                self._facts.append({"t": "timer", "account": account.name, "at": None})
+                for order in list(self.open_by_account[account.name].values()):
+                    self.cancel(order, now, "Cancel all orders after timer")
+            for order in list(self.open_by_account[account.name].values()):
+                if order.expire_at is not None and now >= order.expire_at:
+                    self.cancel(order, now, "Order expired", "expired")
+
+    def set_index(self, symbol: str, price: Decimal, now: float) -> None:
+        """Tell the engine the reference price; index-triggered stops look at it."""
+        self.index_price[symbol] = price
+        self._run_triggers(symbol, now)
+
+    # -- matching ------------------------------------------------------------------------------------------------------
+
+    def _execute(self, order: Order, now: float) -> None:
+        book = self.books[order.symbol]
+        limit = None if order.executes_at_market else order.limit_price
+        order.status = "open"
+        if order.tif == "FOK" and self._fillable(order, limit) < order.remaining:
+            self._close(order, "canceled", now, "Fill or kill cannot be filled")
+            return
+        self._note(order)
+        stopped = self._match(order, limit, now)
+        if order.remaining == 0:
+            self._close(order, "closed", now, "")
+        elif stopped:
+            self._close(order, "canceled", now, stopped)
+        elif limit is None or order.tif in ("IOC", "FOK"):
+            self._close(order, "canceled", now, "Insufficient liquidity" if limit is None else "IOC order cannot be filled")
+        else:
+            book.add(order)
+            self._note(order)
+
+    def _match(self, taker: Order, limit: Optional[Decimal], now: float) -> str:
+        """Trade against the book. Returns the reason why the rest must not rest, or an empty string."""
+        book = self.books[taker.symbol]
+        while taker.remaining > 0 and book.crosses(taker.side, limit):
+            maker = book.opposite(taker.side).first()
+            assert maker is not None
+            assert maker.limit_price is not None
+            if maker.account == taker.account:
+                if taker.stp in ("cancel-oldest", "cancel-both"):
+                    self.cancel(maker, now, "Self trade prevention")
+                if taker.stp in ("cancel-newest", "cancel-both"):
+                    return "Self trade prevention"
+                continue
+            qty = self._affordable(taker, min(maker.remaining, taker.remaining), maker.limit_price, now)
+            if qty <= 0:
+                return "Insufficient funds"
+            self._trade(maker, taker, maker.limit_price, qty, now)
+        return ""
+
+    def _affordable(self, taker: Order, qty: Decimal, price: Decimal, now: float) -> Decimal:
+        """Cut a market order that the book would make dearer than the account can pay (a triggered stop in a gap)."""
+        account = self.accounts[taker.account]
+        if account.house or taker.side == SELL or not taker.executes_at_market:
+            return qty
+        instrument = self.instruments[taker.symbol]
+        funds = account.available(instrument.quote) + taker.held
+        need = market_cost(price, qty, self._taker_rate(account, instrument, now), instrument)
+        if need <= funds:
+            return qty
+        rate = self._taker_rate(account, instrument, now)
+        fitting = (max(ZERO, funds - 2 * instrument.cost_step) / (price * (1 + rate))).quantize(instrument.lot, rounding=ROUND_DOWN)
+        return min(qty, fitting)
+
+    def _fillable(self, order: Order, limit: Optional[Decimal]) -> Decimal:
+        total = ZERO
+        for price, level in self.books[order.symbol].opposite(order.side).walk():
+            if limit is not None and (price > limit if order.side == BUY else price < limit):
+                break
+            total += sum((maker.remaining for maker in level.orders.values() if maker.account != order.account), ZERO)
+            if total >= order.remaining:
+                break
+        return total
+
+    def _trade(self, maker: Order, taker: Order, price: Decimal, qty: Decimal, now: float) -> None:
+        instrument = self.instruments[taker.symbol]
+        book = self.books[taker.symbol]
+        cost = (price * qty).quantize(instrument.cost_step, rounding=ROUND_DOWN)
+        trade_id = self.ids.number("trade:" + taker.symbol)
+        self.last_price[taker.symbol] = price
+        if maker.remaining == qty:
+            book.remove(maker)
+        else:
+            book.version += 1
+            book.side(maker.side).reduce(price, qty)
+        house_only = self.accounts[maker.account].house and self.accounts[taker.account].house
+        for order, is_maker in ((maker, True), (taker, False)):
+            self._settle(order, instrument, price, qty, cost, is_maker, trade_id, now, quiet=house_only)
+        if maker.remaining == 0:
+            self._close(maker, "closed", now, "")
+        for listener in self.on_trade:
+            listener(taker.symbol, price, qty, taker.side, "market" if taker.executes_at_market else "limit", now, trade_id)
+        for order in (maker, taker):
+            if order.close is not None:
+                self._open_close(order, qty, now)
+
+    def _settle(
+        self,
+        order: Order,
+        instrument: Instrument,
+        price: Decimal,
+        qty: Decimal,
+        cost: Decimal,
+        maker: bool,
+        trade_id: int,
+        now: float,
+        quiet: bool,
+    ) -> None:
+        account = self.accounts[order.account]
+        order.filled += qty
+        order.cost += cost
+        fee = ZERO
+        if not account.house:
+            # Rounded over the order, not per fill: many small fills never cost more than one large one.
+            order.fee_exact += cost * instrument.fee_rate(maker, account.volume_30d(now))
+            fee = order.fee_exact.quantize(instrument.cost_step, rounding=ROUND_HALF_UP) - order.fee
+            order.fee += fee
+            self.fees[instrument.quote] = self.fees.get(instrument.quote, ZERO) + fee
+            account.add_volume(now, cost)
+        self._rehold(order, account, instrument, now)
+        if quiet:
+            sign = 1 if order.side == BUY else -1
+            account.balances[instrument.base] = account.balance(instrument.base) + sign * qty
+            account.balances[instrument.quote] = account.balance(instrument.quote) - sign * cost
+            return
+        fill = Fill(
+            "" if account.house else self.ids.txid("T"),
+            trade_id,
+            order.id,
+            account.name,
+            order.symbol,
+            order.side,
+            order.type,
+            price,
+            qty,
+            cost,
+            fee,
+            maker,
+            now,
+        )
+        sign = 1 if order.side == BUY else -1
+        self._book_entry(account, instrument.base, sign * qty, ZERO, "trade", fill.id, now)
+        self._book_entry(account, instrument.quote, -sign * cost, fee, "trade", fill.id, now)
+        if not account.house:
+            account.fills.append(fill)
+            self._facts.append({"t": "fill", "fill": fill.to_dict(), "order": order.to_dict()})
+
+    def _open_close(self, parent: Order, qty: Decimal, now: float) -> None:
+        """Create the conditional close order for what was just filled; a refusal is the venue's silence, as there."""
+        spec = parent.close or {}
+        kind = spec.get("ordertype", "limit")
+        price, price2 = (Decimal(spec[name]) if spec.get(name) else None for name in ("price", "price2"))
+        limit = price if kind == "limit" else price2
+        child = Order(
+            id=self.ids.txid("O"),
+            account=parent.account,
+            symbol=parent.symbol,
+            side=SELL if parent.side == BUY else BUY,
+            type=kind,
+            qty=qty,
+            limit_price=limit,
+            stop_price=None if kind == "limit" else price,
+            trigger=parent.trigger,
+            user_ref=parent.user_ref,
+            parent=parent.id,
+            flags="fciq",
+        )
+        try:
+            self.submit(child, now)
+        except Refusal as refusal:
+            self._facts.append({"t": "close_refused", "order": parent.id, "code": refusal.code})
+
+    # -- triggers ------------------------------------------------------------------------------------------------------
+
+    def _run_triggers(self, symbol: str, now: float) -> None:
+        """Turn waiting orders whose trigger price was reached into market or limit orders, oldest first."""
+        if self._triggering or not self.stops[symbol]:
+            return
+        self._triggering = True
+        try:
+            while True:
+                due = next((order for order in self.stops[symbol].values() if self._reached(order)), None)
+                if due is None:
+                    return
+                del self.stops[symbol][due.id]
+                due.triggered = True
+                due.seq = self.ids.number("seq")
+                self._facts.append({"t": "triggered", "order": due.id})
+                self._execute(due, now)
+        finally:
+            self._triggering = False
+
+    def _reached(self, order: Order) -> bool:
+        price = (self.index_price if order.trigger == "index" else self.last_price)[order.symbol]
+        if order.trail is not None:
+            self._follow(order, price)
+        assert order.stop_price is not None
+        falling = (order.side == SELL) != order.type.startswith("take-profit")
+        return price <= order.stop_price if falling else price >= order.stop_price
+
+    @staticmethod
+    def _follow(order: Order, price: Decimal) -> None:
+        assert order.trail is not None
+        if order.side == SELL:
+            order.stop_price = max(order.stop_price or ZERO, price - order.trail)
+        else:
+            order.stop_price = min(order.stop_price or price + order.trail, price + order.trail)
+
+    # -- money ---------------------------------------------------------------------------------------------------------
+
+    def _check_funds(self, account: Account, order: Order, instrument: Instrument, book: Book, now: float) -> Decimal:
+        """Return what must be held for the order. Raises Refusal when the account cannot pay it."""
+        if account.house:
+            return ZERO
+        rate = self._taker_rate(account, instrument, now)
+        if order.side == BUY and order.type == "market":
+            need, left = ZERO, order.qty
+            for price, level in book.asks.walk():
+                take = min(left, level.total)
+                need += market_cost(price, take, rate, instrument)
+                left -= take
+                if left == 0:
+                    break
+        else:
+            need = hold_for(order, instrument, rate)
+        if account.available(self._hold_asset(order)) < need:
+            raise Refusal("insufficient_funds")
+        return need
+
+    def _rehold(self, order: Order, account: Account, instrument: Instrument, now: float) -> None:
+        if account.house:
+            return
+        if order.side == BUY and order.executes_at_market:
+            spent = order.cost + order.fee
+            held = max(ZERO, order.held - spent) if order.remaining else ZERO
+        else:
+            held = hold_for(order, instrument, self._taker_rate(account, instrument, now)) if order.remaining else ZERO
+        account.change_hold(self._hold_asset(order), held - order.held)
+        order.held = held
+
+    def _hold_asset(self, order: Order) -> str:
+        instrument = self.instruments[order.symbol]
+        return instrument.quote if order.side == BUY else instrument.base
+
+    def _taker_rate(self, account: Account, instrument: Instrument, now: float) -> Decimal:
+        return instrument.fee_rate(False, account.volume_30d(now))
+
+    def _book_entry(self, account: Account, asset: str, amount: Decimal, fee: Decimal, kind: str, ref: str, now: float) -> None:
+        balance = account.balance(asset) + amount - fee
+        assert balance >= 0, "a balance would become negative"
+        account.balances[asset] = balance
+        if account.house:
+            self._facts.append({"t": "house", "account": account.name, "asset": asset, "delta": str(amount)})
+            return
+        entry = LedgerEntry(self.ids.txid("L"), ref, now, kind, asset, amount, fee, balance)
+        account.ledger.append(entry)
+        self._facts.append(
+            {
+                "t": "ledger",
+                "account": account.name,
+                "id": entry.id,
+                "ref": ref,
+                "at": now,
+                "kind": kind,
+                "asset": asset,
+                "amount": str(amount),
+                "fee": str(fee),
+                "balance": str(balance),
+            }
+        )
+
+    # -- bookkeeping ---------------------------------------------------------------------------------------------------
+
+    def _unplace(self, order: Order) -> None:
+        if order.status == "pending":
+            self.stops[order.symbol].pop(order.id, None)
+        elif order.id in self._resting(order):
+            self.books[order.symbol].remove(order)
+
+    def _resting(self, order: Order) -> dict[str, Order]:
+        if order.limit_price is None:
+            return {}
+        level = self.books[order.symbol].side(order.side).levels.get(order.limit_price)
+        return {} if level is None else level.orders
+
+    def _close(self, order: Order, status: str, now: float, reason: str) -> None:
+        account = self.accounts[order.account]
+        if order.held:
+            account.change_hold(self._hold_asset(order), -order.held)
+            order.held = ZERO
+        order.status, order.closed, order.reason = status, now, reason
+        self.open_by_account[account.name].pop(order.id, None)
+        if account.house:
+            self.orders.pop(order.id, None)
+        self._note(order)
+
+    def _note(self, order: Order) -> None:
+        if not self.accounts[order.account].house:
+            self._facts.append({"t": "order", "order": order.to_dict()})

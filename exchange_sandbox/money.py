@@ -1,0 +1,50 @@
+"""Exact decimal arithmetic: one context, and the forms in which venues write numbers."""
+
+from __future__ import annotations
+
+import decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+
+# The largest product is price x quantity x fee rate; 60 digits keep all of them exact.
+decimal.getcontext().prec = 60
+decimal.DefaultContext.prec = 60
+
+__all__ = ["ONE", "ROUND_DOWN", "ROUND_HALF_UP", "ROUND_UP", "ZERO", "Decimal", "fixed", "is_multiple", "parse", "places", "quantum"]
+
+
+def quantum(decimals: int) -> Decimal:
+    """Return the smallest step of a number with so many decimal places."""
+    return ONE.scaleb(-decimals)
+
+
+def fixed(value: Decimal, decimals: int, rounding: str = ROUND_HALF_UP) -> str:
+    """Write a number with exactly so many decimal places, never in exponent form."""
+    return format(value.quantize(quantum(decimals), rounding=rounding), "f")
+
+
+def places(value: Decimal) -> int:
+    """Return how many decimal places a number needs (trailing zeros do not count)."""
+    exponent = value.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def is_multiple(value: Decimal, step: Decimal) -> bool:
+    """Tell whether a number lies exactly on the grid of a tick or lot size."""
+    return value % step == 0
+
+
+def parse(text: object) -> Decimal:
+    """Read a venue number: plain decimal digits, finite. Raises ValueError for everything else (NaN, 1e400, blanks)."""
+    raw = str(text)
+    if len(raw) > 40:
+        raise ValueError("too long for a number")
+    try:
+        value = Decimal(raw)
+    except decimal.InvalidOperation:
+        raise ValueError("not a number") from None
+    if not value.is_finite() or abs(value.adjusted()) > 30:
+        raise ValueError("not a usable number")
+    return value

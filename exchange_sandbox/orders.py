@@ -1,0 +1,131 @@
+"""Orders, fills and refusals as the engine knows them; plain data that can be written to the journal and read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Any, Optional
+
+from .money import ZERO
+
+#: still able to trade
+OPEN_STATES = ("pending", "open")
+BUY, SELL = "buy", "sell"
+#: order types that wait for a trigger price
+STOP_TYPES = ("stop-loss", "stop-loss-limit", "take-profit", "take-profit-limit", "trailing-stop", "trailing-stop-limit")
+
+
+class Refusal(Exception):
+    """The engine does not take the order; `code` is venue-neutral, each venue has its own words for it."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(code)
+        self.code, self.detail = code, detail
+
+
+@dataclass
+class Order:
+    """One order. Prices in quote currency, quantities in base currency, times in seconds since 1970 of the exchange clock."""
+
+    id: str
+    account: str
+    symbol: str
+    side: str
+    type: str
+    qty: Decimal
+    limit_price: Optional[Decimal] = None
+    stop_price: Optional[Decimal] = None
+    #: "last" or "index"
+    trigger: str = "last"
+    #: distance of a trailing stop in quote currency; the stop price follows the market by it
+    trail: Optional[Decimal] = None
+    #: GTC, IOC, FOK, GTD
+    tif: str = "GTC"
+    post_only: bool = False
+    reduce_only: bool = False
+    expire_at: Optional[float] = None
+    created: float = 0.0
+    closed: Optional[float] = None
+    #: pending (waits for its trigger), open, closed (filled), canceled, expired
+    status: str = "open"
+    reason: str = ""
+    filled: Decimal = ZERO
+    cost: Decimal = ZERO
+    fee: Decimal = ZERO
+    #: the fee before rounding
+    fee_exact: Decimal = ZERO
+    held: Decimal = ZERO
+    client_id: Optional[str] = None
+    user_ref: Optional[int] = None
+    flags: str = "fciq"
+    #: self-trade prevention: cancel-newest, cancel-oldest, cancel-both
+    stp: str = "cancel-newest"
+    #: a conditional close order to create for what is filled: {ordertype, price, price2}
+    close: Optional[dict[str, str]] = None
+    #: the order that this one closes
+    parent: Optional[str] = None
+    #: rises with each loss of queue priority; time priority after a restart
+    seq: int = 0
+    triggered: bool = False
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.qty - self.filled
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN_STATES
+
+    @property
+    def is_stop(self) -> bool:
+        return self.type in STOP_TYPES
+
+    @property
+    def executes_at_market(self) -> bool:
+        return self.type in ("market", "stop-loss", "take-profit", "trailing-stop")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the journal form: decimals as strings."""
+        out: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            out[item.name] = str(value) if isinstance(value, Decimal) else value
+        return out
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Order:
+        """Read the journal form back."""
+        values = dict(data)
+        for name in ("qty", "limit_price", "stop_price", "trail", "filled", "cost", "fee", "fee_exact", "held"):
+            if values.get(name) is not None:
+                values[name] = Decimal(values[name])
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Fill:
+    """One execution from one order's side."""
+
+    id: str
+    trade_id: int
+    order_id: str
+    account: str
+    symbol: str
+    side: str
+    type: str
+    price: Decimal
+    qty: Decimal
+    cost: Decimal
+    fee: Decimal
+    maker: bool
+    at: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return {item.name: str(value) if isinstance(value := getattr(self, item.name), Decimal) else value for item in fields(self)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Fill:
+        values = dict(data)
+        for name in ("price", "qty", "cost", "fee"):
+            values[name] = Decimal(values[name])
+        return cls(**values)

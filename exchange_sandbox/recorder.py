@@ -1,0 +1,161 @@
+"""Writes each judged request down (JSONL) and counts verdicts; memory stays flat, files are rotated."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Optional
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from .seen import FAIL, PASS, UNJUDGED, Seen
+
+#: records kept in memory for quick answers
+RING = 20_000
+FILES_KEPT = 8
+SAMPLES = 5
+
+
+class Metrics:
+    """Prometheus series of the sandbox; every one carries rehearsal="true"."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "sandbox_requests", "Judged requests", ["rehearsal", "account", "endpoint", "verdict"], registry=self.registry
+        )
+        self.verdicts = Counter(
+            "sandbox_verdicts", "Verdicts per rule", ["rehearsal", "account", "rule", "verdict"], registry=self.registry
+        )
+        self.latency = Histogram(
+            "sandbox_request_seconds",
+            "Time to answer",
+            ["rehearsal", "transport"],
+            registry=self.registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+        )
+        self.streams = Gauge("sandbox_streams", "Open WebSocket connections", ["rehearsal"], registry=self.registry)
+        self.cruelties = Gauge("sandbox_cruelties", "Active cruelties", ["rehearsal", "name"], registry=self.registry)
+
+
+class Recorder:
+    """Requests in order; late verdicts are lines of their own and are merged when asked for."""
+
+    def __init__(self, directory: Path, max_mb: int, metrics: Metrics) -> None:
+        self._path = directory / "requests.jsonl"
+        self._max = max_mb * 1_000_000
+        self._handle = self._path.open("ab")
+        os.chmod(self._path, 0o600)
+        self._ring: deque[dict[str, Any]] = deque(maxlen=RING)
+        self._metrics = metrics
+        self._next = 1
+        for record in self._files():
+            self._next = max(self._next, int(record["id"]) + 1)
+        self.complete = True
+
+    def next_id(self) -> int:
+        value = self._next
+        self._next += 1
+        return value
+
+    def add(self, seen: Seen) -> None:
+        """Write one request down."""
+        record = seen.to_dict()
+        self._write(record)
+        account = seen.account or "-"
+        self._metrics.requests.labels("true", account, seen.endpoint, record["verdict"]).inc()
+        for rule, verdict in seen.verdicts.items():
+            self._metrics.verdicts.labels("true", account, rule, verdict).inc()
+        self._metrics.latency.labels("true", seen.transport).observe(seen.latency_ms / 1000)
+
+    def add_late(self, seen: Optional[Seen], account: str, rule: str, verdict: str, why: str, at: float) -> None:
+        """Write down a verdict that fell after the answer."""
+        self._write(
+            {
+                "id": seen.id if seen else 0,
+                "late": True,
+                "at": round(at, 6),
+                "account": account,
+                "endpoint": seen.endpoint if seen else "",
+                "params": seen.params if seen else {},
+                "verdicts": {rule: verdict},
+                "why": {rule: why} if why else {},
+            }
+        )
+        self._metrics.verdicts.labels("true", account, rule, verdict).inc()
+
+    def _write(self, record: dict[str, Any]) -> None:
+        if len(self._ring) == RING:
+            self.complete = False
+        self._ring.append(record)
+        self._handle.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+        if self._handle.tell() > self._max:
+            self._rotate()
+
+    def _rotate(self) -> None:
+        self._handle.close()
+        for number in range(FILES_KEPT - 1, 0, -1):
+            older = self._path.with_name("requests.%d.jsonl" % number)
+            if older.exists():
+                os.replace(older, self._path.with_name("requests.%d.jsonl" % (number + 1)))
+        os.replace(self._path, self._path.with_name("requests.1.jsonl"))
+        self._handle = self._path.open("ab")
+        os.chmod(self._path, 0o600)
+
+    def flush(self) -> None:
+        self._handle.flush()
+
+    def close(self) -> None:
+        self._handle.close()
+
+    def _files(self) -> Iterator[dict[str, Any]]:
+        self._handle.flush()
+        paths = [self._path.with_name("requests.%d.jsonl" % number) for number in range(FILES_KEPT, 0, -1)] + [self._path]
+        for path in paths:
+            if not path.exists():
+                continue
+            with path.open("rb") as handle:
+                for line in handle:
+                    try:
+                        yield json.loads(line)
+                    except ValueError:
+                        continue  # the torn last line of a killed process
+
+    def records(self, account: Optional[str], since: float, until: float) -> Iterator[dict[str, Any]]:
+        """Yield records of a time window (exchange seconds), oldest first; from memory where it reaches back far enough."""
+        fresh = bool(self._ring) and since >= self._ring[0]["at"] and since > 0
+        for record in list(self._ring) if fresh else self._files():
+            if since <= record["at"] <= until and (account is None or record["account"] == account):
+                yield record
+
+    def verdicts(self, account: Optional[str], since: float, until: float, rules: dict[str, str]) -> dict[str, Any]:
+        """Return counts and samples per rule, and totals."""
+        per_rule: dict[str, dict[str, Any]] = {rule: {PASS: 0, FAIL: 0, UNJUDGED: 0, "samples": []} for rule in rules}
+        totals: dict[str, Any] = {"requests": 0, PASS: 0, FAIL: 0, UNJUDGED: 0, "order_requests": 0, "entries": 0, "errors": {}}
+        for record in self.records(account, since, until):
+            if not record.get("late"):
+                totals["requests"] += 1
+                totals[record["verdict"]] += 1
+                totals["order_requests"] += bool(record["order_request"])
+                totals["entries"] += record["intent"] == "entry"
+                if record["error"]:
+                    totals["errors"][record["error"]] = totals["errors"].get(record["error"], 0) + 1
+            for rule, verdict in record["verdicts"].items():
+                row = per_rule.setdefault(rule, {PASS: 0, FAIL: 0, UNJUDGED: 0, "samples": []})
+                row[verdict] += 1
+                if verdict != PASS:
+                    row["samples"] = [
+                        *row["samples"][-SAMPLES + 1 :],
+                        {
+                            "id": record["id"],
+                            "at": record["at"],
+                            "endpoint": record["endpoint"],
+                            "verdict": verdict,
+                            "why": record["why"].get(rule, ""),
+                            "params": record["params"],
+                        },
+                    ]
+        return {"account": account, "since": since, "until": until, "rules": per_rule, "totals": totals}

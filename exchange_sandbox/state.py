@@ -1,0 +1,195 @@
+"""What is on disk: the journal's facts and how the state is built from them again."""
+
+from __future__ import annotations
+
+import json
+import os
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from .accounts import Account, LedgerEntry
+from .engine import Engine, Fact
+from .errors import SandboxError
+from .journal import Journal, read, write_atomically
+from .orders import Fill, Order
+
+if TYPE_CHECKING:
+    from .core import Exchange
+
+JOURNAL, SNAPSHOT = "journal.jsonl", "snapshot.json"
+#: a journal above this size is folded into a snapshot at the next start
+FOLD_AT = 8_000_000
+
+
+def account_fact(account: Account) -> Fact:
+    """Return the fact that an account exists, with its declarations."""
+    return {
+        "t": "account",
+        "name": account.name,
+        "profile": account.profile,
+        "tier": account.tier,
+        "limits": account.limits,
+        "created": account.created,
+    }
+
+
+def market_fact(exchange: Exchange) -> Fact:
+    """Return the markets' and the clock's state, written every few seconds."""
+    return {
+        "t": "market",
+        "clock": exchange.clock.state(),
+        "markets": {name: item.state() for name, item in exchange.markets.by_symbol.items()},
+        "ids": dict(exchange.engine.ids.state),
+    }
+
+
+def apply(engine: Engine, fact: Fact) -> None:
+    """Build one fact into the engine's accounts and orders (books are built afterwards from the open orders)."""
+    kind = fact["t"]
+    if kind == "account":
+        known = engine.accounts.get(fact["name"])
+        account = known or Account(fact["name"], created=fact["created"])
+        account.profile, account.tier, account.limits = fact["profile"], fact["tier"], fact["limits"]
+        if known is None:
+            engine.open_account(account)
+    elif kind == "ledger":
+        account = engine.accounts[fact["account"]]
+        amount, fee, balance = (Decimal(fact[name]) for name in ("amount", "fee", "balance"))
+        account.balances[fact["asset"]] = balance
+        account.ledger.append(LedgerEntry(fact["id"], fact["ref"], fact["at"], fact["kind"], fact["asset"], amount, fee, balance))
+        engine.fees[fact["asset"]] = engine.fees.get(fact["asset"], Decimal(0)) + fee
+    elif kind == "house":
+        house = engine.accounts[fact["account"]]
+        house.balances[fact["asset"]] = house.balance(fact["asset"]) + Decimal(fact["delta"])
+    elif kind == "order":
+        _put(engine, Order.from_dict(fact["order"]))
+    elif kind == "fill":
+        fill = Fill.from_dict(fact["fill"])
+        account = engine.accounts[fill.account]
+        account.fills.append(fill)
+        account.add_volume(fill.at, fill.cost)
+        _put(engine, Order.from_dict(fact["order"]))
+    elif kind == "timer":
+        engine.accounts[fact["account"]].cancel_all_at = fact["at"]
+
+
+def _put(engine: Engine, order: Order) -> None:
+    engine.orders[order.id] = order
+    engine.history[order.account][order.id] = order
+    opened = engine.open_by_account[order.account]
+    if order.is_open:
+        opened[order.id] = order
+    else:
+        opened.pop(order.id, None)
+
+
+def rebuild_books(engine: Engine) -> None:
+    """Put the open orders back into books and trigger lists, in their old time priority, and sum up what they hold."""
+    for account in engine.accounts.values():
+        if not account.house:
+            account.holds = {}
+    opened = [order for orders in engine.open_by_account.values() for order in orders.values()]
+    for order in sorted(opened, key=lambda item: item.seq):
+        instrument = engine.instruments.get(order.symbol)
+        if instrument is None:
+            raise SandboxError("the journal holds an order of %s, which is not configured; add the pair again" % order.symbol)
+        engine.accounts[order.account].change_hold(instrument.quote if order.side == "buy" else instrument.base, order.held)
+        if order.status == "pending":
+            engine.stops[order.symbol][order.id] = order
+        else:
+            engine.books[order.symbol].add(order)
+
+
+def load(exchange: Exchange) -> Journal:
+    """Build the state from snapshot and journal, and return the journal to go on with."""
+    directory, engine = exchange.config.state_dir, exchange.engine
+    nonces: dict[str, int] = {}
+    last_market: dict[str, Any] = {}
+    snapshot = directory / SNAPSHOT
+    generation = 0
+    steps: list[list[Fact]] = []
+    if snapshot.exists():
+        try:
+            stored = json.loads(snapshot.read_bytes())
+        except ValueError:
+            raise SandboxError("%s is damaged; restore it or move it away together with the journals" % snapshot) from None
+        steps, generation = stored["steps"], stored["generation"]
+    path = directory / ("%d.%s" % (generation, JOURNAL))
+    for step in [*steps, *read(path)]:
+        for fact in step:
+            if fact["t"] == "nonce":
+                nonces[fact["key"]] = max(fact["nonce"], nonces.get(fact["key"], 0))
+            elif fact["t"] == "market":
+                last_market = fact
+            else:
+                apply(engine, fact)
+    _ids(engine, last_market)
+    rebuild_books(engine)
+    _restore(exchange, nonces, last_market)
+    if path.exists() and path.stat().st_size > FOLD_AT:
+        generation = _fold(exchange, nonces, last_market, generation)
+        path = directory / ("%d.%s" % (generation, JOURNAL))
+    return Journal(path)
+
+
+def _ids(engine: Engine, last_market: dict[str, Any]) -> None:
+    """Continue the counters behind everything that was ever given out, also after the last market fact."""
+    engine.ids.state.update(last_market.get("ids", {}))
+    # Counters move with every order; between two market facts far fewer than this are used.
+    for name in list(engine.ids.state):
+        engine.ids.state[name] += 1_000_000 if name in ("house", "seq") else 100_000
+    top = max((order.seq for order in engine.orders.values()), default=0)
+    engine.ids.state["seq"] = max(engine.ids.state.get("seq", 0), top)
+    if not last_market and engine.orders:
+        for letter in "OTLF":
+            engine.ids.state[letter] = 100_000
+
+
+def _restore(exchange: Exchange, nonces: dict[str, int], last_market: dict[str, Any]) -> None:
+    from .core import hashed  # noqa: PLC0415  the two modules need each other
+
+    for key in exchange.keys.by_id.values():
+        key.nonce = max(key.nonce, nonces.get(hashed(key.id), 0))
+    if last_market:
+        exchange.clock.restore(last_market["clock"])
+        now = exchange.clock.now()
+        for name, stored in last_market["markets"].items():
+            if name in exchange.markets.by_symbol:
+                exchange.markets.by_symbol[name].restore(stored, now)
+
+
+def _fold(exchange: Exchange, nonces: dict[str, int], last_market: dict[str, Any], generation: int) -> int:
+    """Write the present state as a snapshot that replaces the journal; returns the next journal's generation."""
+    engine = exchange.engine
+    step: list[Fact] = []
+    for account in engine.accounts.values():
+        if account.house:
+            continue
+        step.append(account_fact(account))
+        step.extend(
+            {
+                "t": "ledger",
+                "account": account.name,
+                "id": entry.id,
+                "ref": entry.ref,
+                "at": entry.at,
+                "kind": entry.kind,
+                "asset": entry.asset,
+                "amount": str(entry.amount),
+                "fee": str(entry.fee),
+                "balance": str(entry.balance),
+            }
+            for entry in account.ledger
+        )
+        step.append({"t": "timer", "account": account.name, "at": account.cancel_all_at})
+        step.extend({"t": "fill", "fill": fill.to_dict(), "order": engine.orders[fill.order_id].to_dict()} for fill in account.fills)
+    step.extend({"t": "order", "order": order.to_dict()} for order in engine.orders.values())
+    step.extend({"t": "nonce", "key": key, "nonce": nonce} for key, nonce in nonces.items())
+    if last_market:
+        step.append({**last_market, "ids": dict(engine.ids.state)})
+    directory = exchange.config.state_dir
+    write_atomically(directory / SNAPSHOT, json.dumps({"generation": generation + 1, "steps": [step]}).encode())
+    old = directory / ("%d.%s" % (generation, JOURNAL))
+    if old.exists():
+        os.unlink(old)
+    return generation + 1

@@ -1,0 +1,1 @@
+"""One package a venue: its wire protocol over the one engine."""

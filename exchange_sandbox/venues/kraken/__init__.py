@@ -1,0 +1,1 @@
+"""Kraken spot: REST v0 and WebSocket v2."""

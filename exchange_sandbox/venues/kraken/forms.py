@@ -1,0 +1,169 @@
+"""Kraken's JSON forms of orders, trades, balances and candles."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from ...candles import Candle
+from ...money import ROUND_DOWN, ZERO, fixed
+from ...orders import Fill, Order
+from .instruments import ASSETS, BY_SYMBOL, PAIRS, TAKER, Pair
+
+_FEES = {"fees": [[limit, float(fee)] for limit, fee in TAKER]}
+
+
+def pair_info(pair: Pair, status: str) -> dict[str, Any]:
+    """One entry of AssetPairs."""
+    item = pair.instrument
+    return {
+        "altname": pair.altname,
+        "wsname": pair.wsname,
+        "aclass_base": "currency",
+        "base": pair.base,
+        "aclass_quote": "currency",
+        "quote": pair.quote,
+        "lot": "unit",
+        "cost_decimals": item.cost_decimals,
+        "pair_decimals": item.price_decimals,
+        "lot_decimals": item.lot_decimals,
+        "lot_multiplier": 1,
+        "leverage_buy": [],
+        "leverage_sell": [],
+        **_FEES,
+        "fees_maker": [[limit, float(fee)] for limit, fee in item.maker_fees],
+        "fee_volume_currency": "ZUSD",
+        "margin_call": 80,
+        "margin_stop": 40,
+        "ordermin": fixed(item.min_qty, max(0, item.lot_decimals)).rstrip("0").rstrip(".")
+        if item.min_qty != item.min_qty.to_integral_value()
+        else fixed(item.min_qty, 0),
+        "costmin": "0.5",
+        "tick_size": format(item.tick, "f"),
+        "status": status,
+    }
+
+
+def asset_info(asset_id: str) -> dict[str, Any]:
+    """One entry of Assets."""
+    altname, decimals, display = ASSETS[asset_id]
+    return {
+        "aclass": "currency",
+        "altname": altname,
+        "decimals": decimals,
+        "display_decimals": display,
+        "collateral_value": 1.0,
+        "status": "enabled",
+    }
+
+
+def describe(order: Order, pair: Pair) -> str:
+    """The sentence in descr.order, which clients parse."""
+    item = pair.instrument
+    head = "%s %s %s @ " % (order.side, fixed(order.qty, item.lot_decimals, ROUND_DOWN), pair.altname)
+    limit = "" if order.limit_price is None else fixed(order.limit_price, item.price_decimals)
+    stop = "" if order.stop_price is None else fixed(order.stop_price, item.price_decimals)
+    if order.type == "market":
+        return head + "market"
+    if order.type == "limit":
+        return head + "limit " + limit
+    name = order.type.replace("-limit", "").replace("-", " ")
+    shown = "+%s" % fixed(order.trail, item.price_decimals) if order.trail is not None else stop
+    return head + "%s %s" % (name, shown) + (" -> limit %s" % limit if order.type.endswith("-limit") else "")
+
+
+def describe_close(close: dict[str, str] | None) -> str:
+    """The sentence in descr.close."""
+    if not close:
+        return ""
+    return "close position @ %s %s" % (close["ordertype"].replace("-", " "), close["price"]) + (
+        " -> limit %s" % close["price2"] if "price2" in close else ""
+    )
+
+
+def order_info(order: Order, trades: list[str] | None = None) -> dict[str, Any]:
+    """One entry of OpenOrders, ClosedOrders, QueryOrders."""
+    pair = BY_SYMBOL[order.symbol]
+    item = pair.instrument
+    stop_first = order.is_stop
+    price = order.stop_price if stop_first else order.limit_price
+    average = order.cost / order.filled if order.filled else ZERO
+    info: dict[str, Any] = {
+        "refid": order.parent,
+        "userref": order.user_ref if order.user_ref is not None else 0,
+        "status": order.status,
+        "opentm": round(order.created, 4),
+        "starttm": 0,
+        "expiretm": 0 if order.expire_at is None else int(order.expire_at),
+        "descr": {
+            "pair": pair.altname,
+            "aclass": "forex",
+            "type": order.side,
+            "ordertype": order.type,
+            "price": fixed(price or ZERO, item.price_decimals),
+            "price2": fixed(order.limit_price, item.price_decimals) if stop_first and order.limit_price is not None else "0",
+            "leverage": "none",
+            "order": describe(order, pair),
+            "close": describe_close(order.close),
+        },
+        "vol": fixed(order.qty, item.lot_decimals),
+        "vol_exec": fixed(order.filled, item.lot_decimals),
+        "cost": fixed(order.cost, item.cost_decimals),
+        "fee": fixed(order.fee, item.cost_decimals),
+        "price": fixed(average, item.price_decimals),
+        "stopprice": fixed(order.stop_price or ZERO, item.price_decimals),
+        "limitprice": fixed(order.limit_price if stop_first and order.triggered and order.limit_price else ZERO, item.price_decimals),
+        "misc": "",
+        "oflags": order.flags,
+        "trigger": order.trigger,
+    }
+    if order.client_id is not None:
+        info["cl_ord_id"] = order.client_id
+    if not order.is_open:
+        info.update({"closetm": round(order.closed or 0.0, 4), "reason": order.reason or None})
+    if trades is not None:
+        info["trades"] = trades
+    return info
+
+
+def trade_info(fill: Fill) -> dict[str, Any]:
+    """One entry of TradesHistory and QueryTrades."""
+    pair = BY_SYMBOL[fill.symbol]
+    item = pair.instrument
+    return {
+        "ordertxid": fill.order_id,
+        "postxid": fill.order_id,
+        "pair": pair.id,
+        "aclass": "forex",
+        "time": round(fill.at, 7),
+        "type": fill.side,
+        "ordertype": fill.type,
+        "price": fixed(fill.price, item.price_decimals),
+        "cost": fixed(fill.cost, item.cost_decimals),
+        "fee": fixed(fill.fee, item.cost_decimals),
+        "vol": fixed(fill.qty, item.lot_decimals),
+        "margin": fixed(ZERO, item.cost_decimals),
+        "leverage": "0",
+        "misc": "",
+        "trade_id": fill.trade_id,
+        "maker": fill.maker,
+    }
+
+
+def candle_row(candle: Candle, pair: Pair) -> list[Any]:
+    """One row of OHLC."""
+    item = pair.instrument
+    return [
+        candle.start,
+        *(fixed(value, item.price_decimals) for value in (candle.open, candle.high, candle.low, candle.close, candle.vwap())),
+        fixed(candle.volume, 8),
+        candle.count,
+    ]
+
+
+def amount(value: Decimal, asset_id: str) -> str:
+    """Write a balance with the asset's ledger decimals."""
+    return fixed(value, ASSETS[asset_id][1], ROUND_DOWN)
+
+
+__all__ = ["PAIRS", "amount", "asset_info", "candle_row", "describe", "describe_close", "order_info", "pair_info", "trade_info"]

@@ -1,0 +1,72 @@
+"""The venue's own word about an account, in venue-neutral JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .accounts import Account
+from .orders import Fill, Order
+
+if TYPE_CHECKING:
+    from .core import Exchange
+
+FILLS_SHOWN = 1_000
+
+
+def order_view(order: Order) -> dict[str, Any]:
+    out = order.to_dict()
+    for name in ("fee_exact", "seq", "account"):
+        out.pop(name)
+    return out
+
+
+def fill_view(fill: Fill) -> dict[str, Any]:
+    out = fill.to_dict()
+    out.pop("account")
+    return out
+
+
+def account_view(exchange: Exchange, account: Account, short: bool = False) -> dict[str, Any]:
+    """Return balances, orders, fills, positions (spot: what was bought and is still there) and equity in dollars."""
+    engine = exchange.engine
+    opened = list(engine.open_by_account[account.name].values())
+    value = exchange.markets.value(account)
+    out: dict[str, Any] = {
+        "name": account.name,
+        "created": account.created,
+        "now": exchange.clock.now(),
+        "tier": account.tier,
+        "limits": account.limits,
+        "profile": account.profile,
+        "balances": {asset: str(amount) for asset, amount in sorted(account.balances.items())},
+        "held": {asset: str(amount) for asset, amount in sorted(account.holds.items()) if amount},
+        "equity_usd": None if value is None else str(value),
+        "open_orders": len(opened),
+        "fills": len(account.fills),
+    }
+    if short:
+        return out
+    positions = {}
+    for symbol, item in engine.instruments.items():
+        qty = account.balance(item.base)
+        if qty:
+            positions[symbol] = {
+                "side": "long",
+                "qty": str(qty),
+                "value": str(qty * engine.last_price[symbol]),
+                "without_stop": str(exchange.judge.naked(account, symbol)),
+            }
+    out.update(
+        {
+            "orders": {
+                "open": [order_view(order) for order in opened],
+                "closed": [order_view(order) for order in engine.orders_of(account.name)[-FILLS_SHOWN:] if not order.is_open],
+                "total": len(engine.history[account.name]),
+            },
+            "fills": [fill_view(fill) for fill in account.fills[-FILLS_SHOWN:]],
+            "fills_total": len(account.fills),
+            "positions": positions,
+            "cancel_all_at": account.cancel_all_at,
+        }
+    )
+    return out
