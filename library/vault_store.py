@@ -1,0 +1,52 @@
+#!/usr/bin/python
+"""vault_store: see DOCUMENTATION. The work is done by the action plugin of the same name, on the controller."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vault_store
+short_description: A secret store that is initialised, unsealed and configured as code
+description:
+  - Runs on the controller through hvac, with vault_address, vault_controller_ca_file and vault_controller_identity of the inventory.
+  - Safe to repeat after a crash at any point; what is done is seen at the store itself.
+options:
+  system: {description: Name of the system., type: str, required: true}
+  audit_files: {description: Files of the audit devices on the store's host., type: list, elements: str, required: true}
+  controller_cidrs: {description: From where the controller may log in., type: list, elements: str, default: []}
+  keepers: {description: Who holds an unseal key., type: list, elements: str, required: true}
+  keepers_public: {description: Their OpenPGP public keys in base64., type: list, elements: str, default: []}
+  threshold: {description: How many of them unseal., type: int, required: true}
+  shares: {description: Where the controller keeps the encrypted shares., type: path, required: true}
+  rehearsal_people: {description: Secret keys of the lab's own people; never in production., type: path}
+attributes:
+  check_mode: {support: full}
+author: golive
+"""
+
+EXAMPLES = r"""
+- name: The store is configured
+  vault_store:
+    system: kraken-micro
+    audit_files: [/var/log/vault/audit.log]
+    keepers: [ada, bob]
+    threshold: 2
+    shares: ~/.config/golive/kraken-micro/shares
+"""
+
+RETURN = r"""
+changes:
+  description: Objects C(vault:ADDRESS), C(vault_mount:…), C(vault_policy:…) …; op initialise, unseal, create, update.
+  returned: always
+  type: list
+"""
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+
+
+def main() -> None:
+    """Refuse: without its action plugin this module has nobody to talk to."""
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module.fail_json(msg="vault_store runs on the controller: use the repository's ansible.cfg, which names plugins/action")
+
+
+if __name__ == "__main__":
+    main()
