@@ -134,12 +134,14 @@ def parse_signers(data: bytes, rehearsal: bool, what: str = "allowed_signers") -
     signers: List[Signer] = []
     seen: Dict[str, str] = {}
     try:
-        lines = data.decode("ascii").splitlines()
+        lines = data.decode("utf-8").split("\n")
     except UnicodeDecodeError:
-        raise Refused("signers_file", "%s is not plain ASCII text" % what) from None
+        raise Refused("signers_file", "%s is not text" % what) from None
     for number, raw in enumerate(lines, start=1):
         if not raw.strip() or raw.lstrip().startswith("#"):
             continue
+        if not (raw.isascii() and raw.isprintable()):
+            raise Refused("signers_file", "%s line %d is not plain ASCII" % (what, number))
         signer = _parse_signer(raw.strip(), "%s line %d" % (what, number))
         if signer.principal.startswith(LAB_PREFIX) != rehearsal:
             raise Refused("lab_signed", "%s line %d enrols %s: keys of the lab are named lab-* and sign rehearsals only, all others sign "
@@ -351,7 +353,7 @@ def parse_ticket(data: bytes) -> Dict[str, Any]:
         "rehearsal": isinstance(ticket["rehearsal"], bool),
         "release": isinstance(release, dict) and {"artifact", "config"} <= set(release) and all(map(_is_digest, release.values())),
         "limits": isinstance(limits, dict) and bool(limits) and all(_is_limit(value) for value in limits.values()),
-        "stage": type(ticket["stage"]) is int and ticket["stage"] >= 1,
+        "stage": isinstance(ticket["stage"], str) and _NAME.match(ticket["stage"]) is not None,
         "budget": isinstance(budget, dict) and set(budget) == {"loss", "deadline", "sample"} and _decimal(budget["loss"]) is not None
                   and isinstance(budget["loss"], str) and parse_utc(budget["deadline"]) is not None and isinstance(budget["sample"], dict)
                   and all(type(count) is int and count >= 0 for count in budget["sample"].values()),
@@ -780,6 +782,8 @@ class Host:
         _unlink(self.arm("installed.new"))
         os.symlink(os.path.join("tickets", nonce), self.arm("installed.new"))
         os.replace(self.arm("installed.new"), self.arm("installed"))
+        if not os.path.lexists(self.arm("ticket.json")):
+            os.symlink("installed/ticket.json", self.arm("ticket.json"))  # one fixed name for whoever reads the ticket
         _sync(self.arm())
 
     def _check_void(self, ticket: Mapping[str, Any], installing: bool = False) -> Optional[Dict[str, Any]]:
@@ -795,8 +799,8 @@ class Host:
             raise Refused("voided", "the ticket was voided%s; reconcile, write down the cause, sign a new ticket" % _because(void))
         return void
 
-    def verify_installed(self) -> Tuple[Dict[str, Any], Dict[str, Any]]:
-        """Return the installed ticket and the policy, if everything but the ticket's window holds. Raises Refused."""
+    def verify_installed(self) -> Tuple[Dict[str, Any], Dict[str, Any], List[Signed]]:
+        """Return the installed ticket, the policy and who signed, if everything but the ticket's window holds. Raises Refused."""
         policy = self.policy()
         bundle = self.installed()
         if bundle is None:
@@ -808,14 +812,14 @@ class Host:
         if record is None or record.get("digest") != digest(data) or record.get("state") not in ("placing", "placed"):
             raise Refused("no_ticket", "the ticket on this host was put there by hand, not delivered; arm by the playbook")
         # Who was enrolled when the ticket armed this host stays good for it: a key that expires later must not strand open positions.
-        ticket, _signed = examine(data, signatures, self.signers(), policy, _moment(record.get("at", "")))
+        ticket, signed = examine(data, signatures, self.signers(), policy, _moment(record.get("at", "")))
         self._check_void(ticket)
         self.check_subject(ticket, policy)
-        return ticket, policy
+        return ticket, policy, signed
 
     def check(self) -> str:
         """Decide for the live unit: return "valid" or "exit_only" and leave the mark for the bot, or raise Refused."""
-        ticket, policy = self.verify_installed()
+        ticket, policy, _signed = self.verify_installed()
         self.check_clock(policy)
         mark = self.path(os.path.join(str(policy["runtime"]), "exit_only"))
         self._see()
@@ -836,7 +840,7 @@ class Host:
         policy = self.policy()
         mark = self.path(os.path.join(str(policy["runtime"]), "exit_only"))
         try:
-            ticket, _policy = self.verify_installed()
+            ticket, _policy, _signed = self.verify_installed()
             self.check_clock(policy)
             check_window(ticket, self.now)
         except Refused as exc:
@@ -879,7 +883,7 @@ class Host:
     def show(self) -> Dict[str, Any]:
         """Return what an observer may know: state, reason, ticket fields. Reads only: no venue, no mark, no clock note."""
         result: Dict[str, Any] = {"state": "none", "code": None, "reason": None, "ticket": None, "digest": None, "signed_by": [],
-                                  "epoch": None, "exit_only": False, "key": os.path.lexists(self.arm("exchange_key.cred")),
+                                  "people": [], "roles": [], "epoch": None, "exit_only": False, "key": os.path.lexists(self.arm("exchange_key.cred")),
                                   "at": utc(self.now)}
         try:
             bundle = self.installed()
@@ -888,7 +892,8 @@ class Host:
             result["epoch"] = self.epoch()
             policy = self.policy()
             result["exit_only"] = os.path.lexists(self.path(os.path.join(str(policy["runtime"]), "exit_only")))
-            ticket, _policy = self.verify_installed()
+            ticket, _policy, signed = self.verify_installed()
+            result.update(people=sorted({one.person for one in signed}), roles=sorted({role for one in signed for role in one.roles}))
             self.check_clock(policy)
             check_window(ticket, self.now)
             result["state"] = "valid"
@@ -987,7 +992,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     try:
         if args.command == "install":
             ticket = host.install(args.source, args.venue_offset)
-            print("armed: stage %d until %s, nonce %s" % (ticket["stage"], ticket["expires"], ticket["nonce"]))
+            print("armed: stage %s until %s, nonce %s" % (ticket["stage"], ticket["expires"], ticket["nonce"]))
         elif args.command in ("check", "tick"):
             print(host.check() if args.command == "check" else host.tick())
         elif args.command == "void":

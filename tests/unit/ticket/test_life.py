@@ -233,7 +233,7 @@ def test_a_delivery_cut_off_at_any_step_is_finished_by_repeating_it_and_never_le
         root = tmp_path / str(number)
         host = p.build_host(root)
         host.install(p.deliver(tmp_path / "first", data_of()))
-        source = p.deliver(tmp_path / "second", data_of(nonce="1" * 32, stage=2))
+        source = p.deliver(tmp_path / "second", data_of(nonce="1" * 32, stage="day3"))
         with pytest.MonkeyPatch.context() as patch:
             crash_at(patch, number)
             try:
@@ -244,7 +244,7 @@ def test_a_delivery_cut_off_at_any_step_is_finished_by_repeating_it_and_never_le
         assert host.check() == "valid", f"cut off at step {number}: the unit has the old or the new ticket, never none"
         with contextlib.suppress(Refused):  # refused as replayed where the cut came after the last step
             host.install(source)
-        assert host.verify_installed()[0]["stage"] == 2
+        assert host.verify_installed()[0]["stage"] == "day3"
         assert code_of(lambda source=source, host=host: host.install(source)) == "replayed"
         number += 1
     assert number > 20, "the crash points were really passed through"

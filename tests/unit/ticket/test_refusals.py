@@ -153,7 +153,7 @@ def test_another_text_with_a_used_nonce_is_a_replay(tmp_path: Path) -> None:
     host = p.build_host(tmp_path / "host")
     install(host, tmp_path)
     with pytest.raises(Refused, match="a ticket arms once"):
-        install(host, tmp_path, stage=2)
+        install(host, tmp_path, stage="day3")
 
 
 @pytest.mark.parametrize("spoil", ["release link", "release file", "config", "limit", "no release"])

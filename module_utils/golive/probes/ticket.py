@@ -1,0 +1,60 @@
+"""ticket: what is armed on a bot's host, judged there by the verifier's own rules, and whether the live unit runs by it."""
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, Optional
+
+from ..errors import Undecided
+from ..ticket import ARM, Host
+from .look import Look
+
+WITNESS = "golive"
+DEADLINE_S = 15
+ASK = {"directory": "str; required; arming directory of the host", "system": "str; required", "rehearsal": "bool; required; kind of run",
+       "unit": "str; optional; the live unit, default bot-live.service"}
+FACTS = {"valid": "bool; signatures, people, subject, epoch and window hold", "state": "str; none | valid | expired | voided | refused",
+         "reason": "str", "code": "str", "voided": "bool", "expired": "bool", "exit_only": "bool", "key_stored": "bool",
+         "signers_distinct": "int; persons", "people": "list of str", "roles": "list of str", "stage": "str", "expires": "str; UTC",
+         "digest": "str", "key_fingerprint": "str", "epoch": "int; of this host", "unit_running": "bool",
+         "release_running": "bool; the running unit works in the release that was signed"}
+
+
+def observe(ask: Dict[str, Any], look: Look) -> Dict[str, Any]:
+    """Return what the host holds. No ticket is an answer (`state: none`), not silence."""
+    if ask["directory"] != ARM:
+        raise Undecided("tickets are installed in %s, not in %s" % (ARM, ask["directory"]))
+    if os.geteuid() != 0:
+        raise Undecided("the arming directory can only be judged by root")
+    shown = Host(now=look.now()).show()
+    ticket = shown["ticket"] or {}
+    ours = not ticket or (ticket["system"] == ask["system"] and ticket["rehearsal"] == ask["rehearsal"])
+    running, pid = _unit(ask.get("unit", "bot-live.service"), look)
+    facts: Dict[str, Any] = {
+        "valid": shown["state"] == "valid" and ours, "state": shown["state"], "reason": shown["reason"] or "", "code": shown["code"] or "",
+        "voided": shown["state"] == "voided", "expired": shown["state"] == "expired", "exit_only": shown["exit_only"],
+        "key_stored": shown["key"], "signers_distinct": len(shown["people"]), "people": shown["people"], "roles": shown["roles"],
+        "stage": ticket.get("stage", ""), "expires": ticket.get("expires", ""), "digest": shown["digest"] or "",
+        "key_fingerprint": ticket.get("key_fingerprint", ""), "epoch": shown["epoch"], "unit_running": running}
+    if running and ticket:
+        release = _release_of(pid)
+        if release is not None:  # not seen is not false: the judge calls a missing fact undecided
+            facts["release_running"] = release == ticket["release"]["artifact"]
+    return facts
+
+
+def _unit(unit: str, look: Look) -> tuple[bool, int]:
+    done = look.run(["systemctl", "show", unit, "--property=ActiveState", "--property=MainPID"])
+    if done.rc != 0:
+        raise Undecided("systemd did not say whether %s runs" % unit)
+    values = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    return values.get("ActiveState") in ("active", "activating", "reloading"), int(values.get("MainPID", "0") or 0)
+
+
+def _release_of(pid: int) -> Optional[str]:
+    """Return the release in whose directory a process works, as the kernel resolved it when the process was started."""
+    try:
+        parts = os.readlink("/proc/%d/cwd" % pid).split("/")
+    except OSError:
+        return None
+    names = [part for part in parts if len(part) == 64 and set(part) <= set("0123456789abcdef")]
+    return "sha256:" + names[-1] if names else None
