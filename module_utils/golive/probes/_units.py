@@ -1,0 +1,121 @@
+"""What systemd and the kernel say of a unit's process: reads `systemctl show` and /proc, changes nothing."""
+from __future__ import annotations
+
+import os
+from typing import Dict, List, NamedTuple, Optional
+
+from ..errors import Undecided
+from .look import Look
+
+PROC = "/proc"
+_PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "MainPID", "NRestarts", "ExecCondition", "DropInPaths",
+               "FragmentPath", "ExecMainCode", "ExecMainStatus", "Result")
+
+
+class Unit(NamedTuple):
+    """A unit as systemd tells it; `pid` is 0 when no main process runs."""
+
+    name: str
+    properties: Dict[str, str]
+    pid: int
+
+    @property
+    def exists(self) -> bool:
+        """Return whether systemd knows a definition of it."""
+        return self.properties.get("LoadState") not in ("not-found", None)
+
+    @property
+    def running(self) -> bool:
+        """Return whether it is active with a main process."""
+        return self.properties.get("ActiveState") == "active" and self.pid > 0
+
+
+def show(name: str, look: Look) -> Unit:
+    """Ask systemd about a unit. Raises Undecided when systemd does not answer."""
+    if not name or name.startswith("-"):
+        raise Undecided("%r is no unit name" % name[:60])
+    done = look.run(["systemctl", "show", "--property=" + ",".join(_PROPERTIES), "--", name])
+    if done.rc != 0:
+        raise Undecided("systemd did not answer about %s: %s" % (name[:60], done.stderr.strip()[:120]))
+    properties: Dict[str, str] = {}
+    for line in done.stdout.splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            properties[key] = value if key not in properties else properties[key] + "\n" + value
+    try:
+        pid = int(properties.get("MainPID", "0"))
+    except ValueError:
+        pid = 0
+    return Unit(name, properties, pid)
+
+
+def conditions(unit: Unit) -> List[str]:
+    """Return the command lines of the conditions that can stop a start (those whose failure is ignored are left out)."""
+    found = []
+    for line in unit.properties.get("ExecCondition", "").splitlines():
+        fields = dict(part.strip().split("=", 1) for part in line.strip("{ }").split(" ; ") if "=" in part)
+        if fields and fields.get("ignore_errors", "no").strip() == "no":
+            found.append(fields.get("argv[]", "").strip())
+    return [one for one in found if one]
+
+
+def read(pid: int, name: str) -> Optional[bytes]:
+    """Return a file of /proc/<pid>, None when the process is gone. Raises Undecided when it may not be read."""
+    try:
+        with open("%s/%d/%s" % (PROC, pid, name), "rb") as handle:
+            return handle.read(1 << 20)
+    except PermissionError:
+        raise Undecided("the process %d may not be looked into without root" % pid) from None
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def environment(pid: int) -> Dict[str, str]:
+    """Return the environment that a process was started with. Raises Undecided when it is gone."""
+    raw = read(pid, "environ")
+    if raw is None:
+        raise Undecided("the process %d ended while it was looked at" % pid)
+    pairs = (item.decode("utf-8", "replace").partition("=") for item in raw.split(b"\0") if b"=" in item)
+    return {name: value for name, _, value in pairs}
+
+
+def status(pid: int) -> Dict[str, str]:
+    """Return the fields of /proc/<pid>/status. Raises Undecided when the process is gone."""
+    raw = read(pid, "status")
+    if raw is None:
+        raise Undecided("the process %d ended while it was looked at" % pid)
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in raw.decode("utf-8", "replace").splitlines())}
+
+
+def kilobytes(fields: Dict[str, str], name: str) -> int:
+    """Return a memory field of status in kB. Raises Undecided when the kernel does not give it."""
+    words = fields.get(name, "").split()
+    if len(words) != 2 or not words[0].isdigit() or words[1] != "kB":
+        raise Undecided("the kernel gives no %s for this process" % name)
+    return int(words[0])
+
+
+def age_s(pid: int) -> float:
+    """Return the seconds since a process was started, by the kernel's own clock. Raises Undecided when it is gone."""
+    raw = read(pid, "stat")
+    if raw is None:
+        raise Undecided("the process %d ended while it was looked at" % pid)
+    try:
+        started = int(raw.rpartition(b")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        with open("%s/uptime" % PROC, encoding="ascii") as handle:
+            return max(0.0, float(handle.read().split()[0]) - started)
+    except (OSError, ValueError, IndexError):
+        raise Undecided("the kernel's start time of process %d cannot be read" % pid) from None
+
+
+def link(pid: int, name: str) -> Optional[str]:
+    """Return where a link of /proc/<pid> points, None when it cannot be told."""
+    try:
+        return os.readlink("%s/%d/%s" % (PROC, pid, name))
+    except OSError:
+        return None
+
+
+def processes() -> List[int]:
+    """Return the ids of all processes."""
+    return sorted(int(name) for name in os.listdir(PROC) if name.isdigit())
