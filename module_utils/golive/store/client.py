@@ -85,10 +85,11 @@ def read_field(client: hvac.Client, path: str, field: str) -> str:
     return value
 
 
-def write_secret(client: hvac.Client, path: str, fields: dict[str, str]) -> int:
-    """Write a KV v2 secret that is not there yet (check-and-set 0) and return its version."""
+def write_secret(client: hvac.Client, path: str, fields: dict[str, str], *, replace: bool = False) -> int:
+    """Write a KV v2 secret and return its version; one that is there is kept (check-and-set 0) unless `replace`."""
     mount, _, rest = path.partition("/")
-    answer: dict[str, Any] = said(lambda: client.secrets.kv.v2.create_or_update_secret(path=rest, secret=fields, cas=0, mount_point=mount),
+    cas = None if replace else 0
+    answer: dict[str, Any] = said(lambda: client.secrets.kv.v2.create_or_update_secret(path=rest, secret=fields, cas=cas, mount_point=mount),
                                   f"write {path}")
     return int(answer["data"]["version"])
 
