@@ -362,7 +362,7 @@ def parse_ticket(data: bytes) -> Dict[str, Any]:
         "audit_head": isinstance(ticket["audit_head"], str) and _HEAD.match(ticket["audit_head"]) is not None,
         "epoch": type(ticket["epoch"]) is int and ticket["epoch"] >= 0,
         "key_fingerprint": isinstance(ticket["key_fingerprint"], str) and _FINGERPRINT.match(ticket["key_fingerprint"]) is not None,
-        "people": ticket["people"] in PEOPLE,
+        "people": isinstance(ticket["people"], str) and ticket["people"] in PEOPLE,
     }
     wrong = [name for name, right in checks.items() if not right]
     if wrong:
@@ -380,7 +380,8 @@ def parse_policy(data: bytes) -> Dict[str, Any]:
         raise Refused("policy", "policy.json does not hold exactly %s; run the bot role again" % ", ".join(sorted(POLICY_FIELDS)))
     positions, persons = policy["positions"], policy["persons"]
     checks = {
-        "format": policy["format"] == 1, "rehearsal": isinstance(policy["rehearsal"], bool), "people": policy["people"] in PEOPLE,
+        "format": policy["format"] == 1, "rehearsal": isinstance(policy["rehearsal"], bool),
+        "people": isinstance(policy["people"], str) and policy["people"] in PEOPLE,
         "system, host, venue": all(isinstance(policy[name], str) and _NAME.match(policy[name]) for name in ("system", "host", "venue")),
         "roles": isinstance(policy["roles"], list) and all(isinstance(role, str) for role in policy["roles"]),
         "persons": isinstance(persons, dict) and all(
@@ -390,7 +391,7 @@ def parse_policy(data: bytes) -> Dict[str, Any]:
                                              for name in ("release_link", "config", "runtime")),
         "positions": positions is None or (isinstance(positions, list) and bool(positions) and all(isinstance(w, str) for w in positions)
                                            and positions[0].startswith("/")),
-        "max_clock_offset_s": type(policy["max_clock_offset_s"]) in (int, float) and policy["max_clock_offset_s"] > 0,
+        "max_clock_offset_s": type(policy["max_clock_offset_s"]) in (int, float) and 0 < policy["max_clock_offset_s"] <= 60,
     }
     wrong = [name for name, right in checks.items() if not right]
     if wrong:
@@ -883,8 +884,8 @@ class Host:
     def show(self) -> Dict[str, Any]:
         """Return what an observer may know: state, reason, ticket fields. Reads only: no venue, no mark, no clock note."""
         result: Dict[str, Any] = {"state": "none", "code": None, "reason": None, "ticket": None, "digest": None, "signed_by": [],
-                                  "people": [], "roles": [], "epoch": None, "exit_only": False, "key": os.path.lexists(self.arm("exchange_key.cred")),
-                                  "at": utc(self.now)}
+                                  "people": [], "roles": [], "epoch": None, "exit_only": False,
+                                  "key": os.path.lexists(self.arm("exchange_key.cred")), "at": utc(self.now)}
         try:
             bundle = self.installed()
             if bundle is not None:

@@ -1,6 +1,7 @@
 """Each way in which a ticket can be wrong is refused, on the controller's and on the host's path, by a text that says which."""
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,6 +12,8 @@ import pytest
 from golive import ticket
 from golive.signing import examine_ticket
 from golive.ticket import Refused
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.fixtures import people as p
 
@@ -244,3 +247,29 @@ def test_a_clock_set_back_does_not_revive_an_expired_ticket(tmp_path: Path) -> N
     with pytest.raises(Refused, match="it was set back") as caught:
         host.check()
     assert caught.value.again, "a clock gets right by itself: asked again, never started"
+
+
+_json = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=6)
+
+
+@given(field=st.sampled_from(sorted(ticket.FIELDS)), value=_json)
+def test_a_ticket_field_of_any_shape_is_judged_not_crashed_on(field: str, value: Any) -> None:
+    with contextlib.suppress(Refused):
+        ticket.parse_ticket(ticket.encode(p.make_ticket(**{field: value})))
+
+
+@given(field=st.sampled_from(sorted(ticket.POLICY_FIELDS)), value=_json)
+def test_a_policy_field_of_any_shape_is_judged_not_crashed_on(field: str, value: Any) -> None:
+    with contextlib.suppress(Refused):
+        ticket.parse_policy(ticket.encode(p.make_policy(**{field: value})))
+
+
+@given(value=st.binary(max_size=40) | _json.map(ticket.encode))
+def test_any_bytes_are_judged_not_crashed_on(value: bytes) -> None:
+    with pytest.raises(Refused):
+        ticket.parse_ticket(value)
+    with pytest.raises(Refused):
+        ticket.parse_signature(value, "a signature")
+    with contextlib.suppress(Refused):
+        assert ticket.parse_signers(value, False) == []
