@@ -6,10 +6,11 @@ from pathlib import Path
 
 from ..errors import GoliveError
 from ..rundir import write_atomic
-from . import html, json_report
+from . import html, json_report, junit, oscal, prom
 from .model import Report
 
-WRITERS: dict[str, Callable[[Report], str]] = {"report.json": json_report.text, "report.html": html.text}
+WRITERS: dict[str, Callable[[Report], str]] = {
+    "report.json": json_report.text, "report.html": html.text, "junit.xml": junit.text, "golive.prom": prom.text, "oscal.json": oscal.text}
 """Every format by its file name. Each takes the report and returns the whole text, or raises GoliveError."""
 
 
