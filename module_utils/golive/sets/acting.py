@@ -60,7 +60,7 @@ class SetAction(ActionBase):  # type: ignore[misc]  # ansible has no types
     def execute(self, arguments: dict[str, Any], variables: dict[str, Any], dry: bool) -> dict[str, Any]:
         """Run the module once."""
         del dry
-        result: dict[str, Any] = self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=variables)
+        result: dict[str, Any] = self._execute_module(module_name=self.MODULE, module_args=given_only(arguments), task_vars=variables)
         return result
 
     def _validated(self) -> dict[str, Any]:
@@ -77,6 +77,13 @@ class SetAction(ActionBase):  # type: ignore[misc]  # ansible has no types
             if session.join(variables).info["mode"] == "drift":
                 return True
         return bool(boolean(value, strict=False))
+
+
+def given_only(value: Any) -> Any:
+    """Return arguments without what was left out: the validation fills None in, and the module's own would count it as given."""
+    if isinstance(value, dict):
+        return {key: given_only(one) for key, one in value.items() if one is not None}
+    return [given_only(one) for one in value] if isinstance(value, list) else value
 
 
 class Predictions:

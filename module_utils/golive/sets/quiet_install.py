@@ -12,7 +12,7 @@ from .system import System
 
 POLICY = "/usr/sbin/policy-rc.d"
 MARK = "# golive: no service is started while packages are being installed"
-PENDING = "/var/lib/golive/packages-pending.json"
+PENDING = "/var/lib/misc/golive-packages-pending.json"   # in a directory of the base system: what is managed is never made here
 _UNIT_KINDS = (".service", ".timer", ".socket", ".path", ".target")
 
 

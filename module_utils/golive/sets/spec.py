@@ -56,3 +56,20 @@ UNITS: Spec = {
         "enabled": {"type": "str", "choices": ["true", "false", "masked"]},
         "restart_when": {"type": "dict", "options": {"digest_of": {"type": "list", "elements": "str", "required": True}}}}},
 }
+
+_TRIAL: Spec = {
+    "name": {"type": "str", "required": True},
+    "apply": {"type": "list", "elements": "str", "required": True},
+    "undo": {"type": "list", "elements": "str", "required": True},
+    "within_s": {"type": "int", "default": 60},
+    "live": {"type": "dict", "options": {"argv": {"type": "list", "elements": "str"}, "expected": {"type": "list", "elements": "str"},
+                                         "unit": {"type": "str"}},
+             "required_together": [["argv", "expected"]], "required_one_of": [["argv", "unit"]], "mutually_exclusive": [["argv", "unit"]]},
+}
+
+CONFIRMED: Spec = dict(_TRIAL, files=dict(FILES["files"], required=True))
+del CONFIRMED["files"]["default"]
+
+CONFIRMED_MODULE: Spec = dict(_TRIAL, payload={"type": "str", "required": True, "no_log": True},
+                              token={"type": "str", "required": True, "no_log": False},
+                              step={"type": "str", "choices": ["apply", "confirm", "ask"], "default": "apply"})
