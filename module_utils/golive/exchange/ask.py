@@ -24,6 +24,7 @@ from .model import (
     IP_REFUSED,
     LOCKED,
     MALFORMED,
+    NO_LIBRARY,
     NO_RIGHT,
     NONCE,
     NOT_ASKABLE,
@@ -48,7 +49,7 @@ _SAYS = {
     IP_REFUSED: "the venue refuses this host's address for this key",
     EXPIRED: "the venue says that the key has expired",
     WRONG_ENVIRONMENT: "the key belongs to another environment of the venue",
-    AMBIGUOUS: "the venue refused the call and gives one answer for unknown key, wrong address and missing right",
+    AMBIGUOUS: "the venue refused the call and gives one answer for several causes (key, secret, address or right)",
     NO_RIGHT: "the key may not ask about itself",
     NONCE: "the venue refused the nonce",
     CLOCK: "the venue refused the time of the request",
@@ -56,6 +57,7 @@ _SAYS = {
     LOCKED: "the venue has locked this key or address out for a while",
     SERVICE: "the venue could not answer",
     MALFORMED: "the venue's answer is not as documented",
+    NO_LIBRARY: "the key type needs the Python package cryptography, which this host lacks",
     NOT_ASKABLE: "this venue cannot be asked what a key may do",
 }
 _RESTS = (0.3, 1.0)  # seconds before the second and third attempt, each times 0.5 to 1.5
@@ -123,7 +125,9 @@ def prepare(question: Question) -> Tuple[Venue, Endpoint]:
         )
     if "passphrase" in kind.fields and not question.credential.passphrase:
         raise GoliveError("the venue's keys have a passphrase and none was given", where="credential", todo="add it as 'passphrase'")
-    return kind(question.market), endpoint(question.base_url or kind.hosts[question.environment], question.ca_file, question.proxy)
+    return kind(question.market, question.environment), endpoint(
+        question.base_url or kind.hosts[question.environment], question.ca_file, question.proxy
+    )
 
 
 def ask(question: Question, world: World) -> Outcome:
@@ -142,6 +146,7 @@ class _Asking:
         self._attempts, self._peer = 0, Peer(where.host, "", "")
         self._spent: Optional[int] = None
         self._offset: Optional[float] = None
+        self._retry_after: Optional[datetime] = None
         self._signatures: List[str] = []
 
     def outcome(self) -> Outcome:
@@ -245,9 +250,9 @@ class _Asking:
         try:
             request = next(talk)
             while True:
-                self._signatures = list(request.headers.values())
+                self._signatures = [*request.headers.values(), *request.target.split("=")[1:]]
                 answer, self._peer = self._transport.send(request, self._deadline)
-                self._learn_offset(answer)
+                self._learn(answer)
                 refused = fence.after(question.rehearsal, answer.headers)
                 if refused:
                     raise _Stop("fence", refused)
@@ -260,8 +265,9 @@ class _Asking:
         except Exception as exc:  # noqa: BLE001 (an answer that our reader did not foresee is undecided, and must not quote itself)
             raise Refused(MALFORMED, "it could not be read (%s)" % type(exc).__name__) from None
 
-    def _learn_offset(self, answer: Answer) -> None:
+    def _learn(self, answer: Answer) -> None:
         self._offset = offset_s(answer.headers, self._world.now())
+        self._retry_after = retry_after(answer.headers, self._world.now())
 
     def _refusal(self, refused: Refused) -> _Stop:
         words = redact(refused.words, self._question.credential, self._signatures)
@@ -272,16 +278,17 @@ class _Asking:
             reason += _clock_words(self._offset)
         if refused.kind == NONCE:
             reason += self._nonce_words()
-        if refused.until:
-            reason += "; not before %s" % utc(refused.until)
-        return _Stop(refused.kind, reason, refused.until)
+        until = refused.until or (self._retry_after if refused.kind in (RATE, LOCKED, SERVICE) else None)
+        if until:
+            reason += "; not before %s" % utc(until)
+        return _Stop(refused.kind, reason, until)
 
     def _nonce_words(self) -> str:
         if self._question.quiet_since is not None:
             return "; somebody has used this key since the last question"
         return (
-            "; the key has been used with a higher number than this one in %s (a bot that counts in us or ns, a second user of the key, or a "
-            "clock that was ahead): set nonce_unit to the bot's own, or make a new key" % self._question.nonce.unit
+            "; the key has been used with a higher number than this one in %s (a bot that counts in us or ns, a second user of the key, "
+            "or a clock that was ahead): set nonce_unit to the bot's own, or make a new key" % self._question.nonce.unit
         )
 
 
@@ -299,6 +306,12 @@ def offset_s(headers: Mapping[str, str], now: datetime) -> Optional[float]:
         return round((now - told.replace(tzinfo=told.tzinfo or timezone.utc)) / timedelta(seconds=1), 1)
     except (TypeError, ValueError, OverflowError, IndexError):
         return None
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> Optional[datetime]:
+    """Return the time that a `Retry-After` header in seconds names, at most a day ahead; None if there is none."""
+    text = headers.get("retry-after", "").strip()
+    return now + timedelta(seconds=min(int(text), 86400)) if text.isdecimal() and len(text) < 10 else None
 
 
 def _clock_words(offset: Optional[float]) -> str:

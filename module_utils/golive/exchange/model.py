@@ -32,6 +32,7 @@ BAD_KEY, BAD_SIGNATURE, IP_REFUSED, EXPIRED = "bad_key", "bad_signature", "ip_re
 WRONG_ENVIRONMENT, AMBIGUOUS = "wrong_environment", "key_ip_or_right"
 NO_RIGHT, NONCE, CLOCK, RATE, LOCKED = "no_right", "nonce", "clock", "rate", "locked"
 SERVICE, MALFORMED, UNKNOWN_ERROR, NOT_ASKABLE = "service", "malformed", "unknown_error", "not_askable"
+NO_LIBRARY = "no_library"
 NOT_AUTHENTICATED = frozenset([BAD_KEY, BAD_SIGNATURE, IP_REFUSED, EXPIRED, WRONG_ENVIRONMENT, AMBIGUOUS])
 
 NEVER = "never"
@@ -109,6 +110,7 @@ class KeyReport(NamedTuple):
     created: Optional[datetime] = None
     modified: Optional[datetime] = None
     expires: Union[datetime, str, None] = None  # NEVER where the venue says so
+    days_left: Optional[float] = None  # where the venue counts days instead of naming the moment
     last_used: Optional[datetime] = None
     sub_account: Optional[bool] = None
     active: Optional[bool] = None  # False: locked, frozen, expired
@@ -136,8 +138,8 @@ class Venue:
     uses_cryptography = False
     askable = True  # False: no call tells the rights of a key
 
-    def __init__(self, market: str = "") -> None:
-        self.market = market or self.markets[0]
+    def __init__(self, market: str = "", environment: str = "production") -> None:
+        self.market, self.environment = market or self.markets[0], environment
 
     def flaw(self, credential: Credential) -> Optional[str]:
         """Return what is wrong with the form of a credential (without any of its text), or None."""

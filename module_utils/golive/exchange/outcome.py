@@ -57,7 +57,7 @@ def facts(outcome: Outcome, now: datetime, egress: Optional[Sequence[str]] = Non
     found: Dict[str, Any] = {
         "venue": outcome.venue,
         "market": outcome.market,
-        "environment": outcome.environment,
+        "environment": "rehearsal" if outcome.rehearsal else outcome.environment,
         "key_fingerprint": outcome.key_fingerprint,
         "as_of": utc(outcome.as_of),
         "attempts": outcome.attempts,
@@ -130,6 +130,8 @@ def age_days(report: KeyReport, now: datetime) -> Optional[float]:
 
 def days_left(report: KeyReport, now: datetime) -> Optional[float]:
     """Return the days until the key expires (negative when past), NEVER_DAYS for a key that does not, None if unknown."""
+    if report.days_left is not None:
+        return report.days_left
     if report.expires == NEVER:
         return NEVER_DAYS
     if not isinstance(report.expires, datetime):

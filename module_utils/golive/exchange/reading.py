@@ -7,7 +7,7 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple
 
-from .model import MALFORMED, SERVICE, Answer, IpRule, Refused
+from .model import MALFORMED, RATE, RIGHTS, SERVICE, UNKNOWN_ERROR, Answer, IpRule, Refused
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LATEST_S = 253402300799  # 9999-12-31T23:59:59Z
@@ -36,15 +36,36 @@ def document(answer: Answer) -> Any:
         malformed("the answer is larger than any documented one and was cut")
     start = answer.body[:512].lstrip().lower()
     if start.startswith(b"<"):
-        raise Refused(SERVICE if answer.status >= 500 else MALFORMED, "an HTML page instead of JSON%s" % _title(answer.body))
+        raise Refused(_kind(answer.status), "an HTML page instead of JSON%s" % _title(answer.body))
     if not start:
-        raise Refused(SERVICE if answer.status >= 500 else MALFORMED, "an empty answer")
+        raise Refused(_kind(answer.status), "an empty answer (HTTP %d)" % answer.status)
     try:
         return json.loads(answer.body.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_constant)
     except (ValueError, RecursionError) as exc:
         # The decoder's text can quote nothing but a position; bad UTF-8 quotes bytes, so only the type is said.
         what = "text that is not UTF-8" if isinstance(exc, UnicodeDecodeError) else "text that is not valid JSON"
-        raise Refused(SERVICE if answer.status >= 500 else MALFORMED, what) from None
+        raise Refused(_kind(answer.status), what) from None
+
+
+def _kind(status: int) -> str:
+    return RATE if status in (418, 429) else SERVICE if status >= 500 else MALFORMED
+
+
+def refuse(kinds: Mapping[str, str], code: str, words: str, status: int, until: Optional[datetime] = None) -> NoReturn:
+    """Raise the refusal for a venue's error code; for a code that we do not know the HTTP status decides."""
+    kind = kinds.get(code) or (UNKNOWN_ERROR if _kind(status) == MALFORMED else _kind(status))
+    raise Refused(kind, ("%s %s" % (code, words)).strip(), until)
+
+
+def code_of(found: Mapping[str, Any], name: str) -> str:
+    """Return an error code field, a number or a text, as text; "" if it is absent or something else."""
+    value = found.get(name)
+    return str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+
+
+def words_of(found: Mapping[str, Any], *names: str) -> str:
+    """Return the first text field of an error that says something."""
+    return next((value for value in (found.get(name) for name in names) if isinstance(value, str) and value), "")
 
 
 def _title(body: bytes) -> str:
@@ -154,3 +175,39 @@ def same_key(told: str, key: str) -> bool:
     head = re.match(r"[^*.…]*", told)
     prefix = head.group(0) if head else ""
     return len(prefix) >= 4 and prefix != told and key.startswith(prefix)
+
+
+Flags = Mapping[str, Tuple[str, ...]]
+
+
+def flag_rights(
+    found: Mapping[str, Any], flags: Flags, others: Tuple[str, ...] = ()
+) -> Tuple[Dict[str, Optional[bool]], Tuple[str, ...], Tuple[str, ...]]:
+    """Return rights, names granted and names not recognised of an answer that is one boolean a right.
+
+    `flags` maps the venue's names to our rights, `others` are the fields that are no rights. A right is false only if every
+    flag that could give it says false; rights that no flag gives are false only if all flags are there. A field that we do
+    not know and that is on (true, a list or an object with content) counts as a right that was added since.
+    """
+    said = {name: flag(found, name) for name in flags}
+    if not any(name in found for name in flags):
+        malformed("none of the documented rights is in the answer")
+    whole_answer = all(value is not None for value in said.values())
+    result: Dict[str, Optional[bool]] = {}
+    for right in RIGHTS:
+        values = [said[name] for name in flags if right in flags[name]]
+        if any(values):
+            result[right] = True
+        else:
+            result[right] = False if (whole_answer if not values else None not in values) else None
+    unrecognised = tuple(sorted(name for name in found if name not in flags and name not in others and _is_on(found[name])))
+    return result, tuple(sorted(name for name, value in said.items() if value)), unrecognised
+
+
+def _is_on(value: Any) -> bool:
+    return value is True or (isinstance(value, (list, dict)) and bool(value)) or (isinstance(value, str) and value.lower() == "true")
+
+
+def moment_ms(found: Mapping[str, Any], name: str) -> datetime:
+    """Return the UTC time of a field in ms since 1970."""
+    return moment_s(whole(found, name) / 1000, name)

@@ -14,13 +14,10 @@ _PATTERNS = (
     (re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){3}\b"), "[account]"),
     (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "[mail]"),
     (re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"), "[address]"),
-    # Two colons or more between hex groups: every written form of IPv6; a time of day has decimal pairs only and stays.
-    (
-        re.compile(r"(?<![\w:])(?!\d\d:\d\d:\d\d(?!\S))(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{1,4}|(?:\d{1,3}\.){3}\d{1,3})?(?![\w:])"),
-        "[address]",
-    ),
     (re.compile(r"[A-Za-z0-9+/_=-]{20,}"), "[token]"),
 )
+_COLONS = re.compile(r"[0-9A-Fa-f.]*(?::[0-9A-Fa-f.]*){2,}")
+_TIME_OF_DAY = re.compile(r"\d\d:\d\d:\d\d(?:\.\d+)?\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -46,5 +43,11 @@ def redact(words: str, credential: Credential, also: Iterable[str] = ()) -> str:
             words = words.replace(form, "[ours]")
     for pattern, name in _PATTERNS:
         words = pattern.sub(name, words)
+    words = _COLONS.sub(_address, words)
     words = _CONTROL.sub(" ", words).strip()
     return words if len(words) <= CAP else words[: CAP - 1] + "…"
+
+
+def _address(found: re.Match[str]) -> str:
+    """Every written form of IPv6 has two colons or more between hex digits; so has a time of day, which may stay."""
+    return found.group(0) if _TIME_OF_DAY.match(found.group(0)) else "[address]"
