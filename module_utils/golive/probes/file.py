@@ -18,7 +18,7 @@ from .look import Look, Observed
 WITNESS = "kernel"
 DEADLINE_S = 10
 ASK = {
-    "path": "str; optional; one absolute path; path, paths or glob is required",
+    "path": "str; optional; one absolute path (one of path, paths and glob must be named)",
     "paths": "list of str; optional; absolute paths that should all be there",
     "glob": "str; optional; absolute pattern, may match nothing",
     "content_matches": "str; optional; regular expression, counted over the lines of at most 1 MiB of each file",

@@ -93,8 +93,16 @@ def _policy(loaded: List[Dict[str, Any]], hook: str) -> str:
 def _plain(loaded: List[Dict[str, Any]], table: str) -> List[Any]:
     """Return chains, sets and rules in order, without what the kernel counts; the order of rules matters, of chains it does not."""
     kept = [one for one in (_bare(part) for part in loaded if "metainfo" not in part) if one]
-    mine = [one for one in kept if _table_of(one) == table]
+    mine = [_without_learned(one) for one in kept if _table_of(one) == table]
     return sorted(mine, key=lambda one: ("rule" in one, _place(one)))
+
+
+def _without_learned(one: Dict[str, Any]) -> Dict[str, Any]:
+    """Return a set that fills itself (flag dynamic) without what it has learned."""
+    body = one.get("set")
+    if isinstance(body, dict) and "dynamic" in (body.get("flags") or []):
+        return {"set": {key: value for key, value in body.items() if key != "elem"}}
+    return one
 
 
 def _bare(value: Any) -> Any:

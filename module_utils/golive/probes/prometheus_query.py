@@ -17,7 +17,7 @@ WITNESS = "bot"  # the exporter of a series is the judged process, unless the qu
 DEADLINE_S = 15
 ASK = {
     "url": "str; required; http(s)://host:port of Prometheus",
-    "expr": "str; optional; a series or an expression; required unless present is asked",
+    "expr": "str; optional; a series or an expression, unless present is asked",
     "over": "str; optional; a counter that the increase of expr is divided by",
     "instance": "str; optional; value of the label instance that every series must carry",
     "window_s": "number; optional; seconds back from now; the last step alone is the default",

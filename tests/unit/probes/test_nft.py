@@ -58,6 +58,14 @@ def test_handles_and_counters_are_no_difference():
     assert facts(loaded=(*GOOD[:3], rule(22, 91, 5000), rule(443, 92, 3)))["loaded_equals_rendered"] is True
 
 
+def test_what_a_set_has_learned_is_no_difference_and_what_it_was_given_is():
+    def addresses(*elements, flags=()):
+        return {"set": {"family": "inet", "table": "golive", "name": "some", "flags": list(flags), "elem": list(elements)}}
+
+    assert facts(loaded=(*GOOD, addresses("10.0.0.1", flags=["dynamic"])), rendered=(*GOOD, addresses(flags=["dynamic"])))["loaded_equals_rendered"]
+    assert not facts(loaded=(*GOOD, addresses("10.0.0.1")), rendered=(*GOOD, addresses()))["loaded_equals_rendered"]
+
+
 def test_an_added_rule_is_a_difference():
     assert facts(loaded=(*GOOD, rule(8000)))["loaded_equals_rendered"] is False
 

@@ -1,0 +1,113 @@
+"""secret: the store and the keys in it: present, well-formed, one process each; sealed, audited, short tokens. Never a value."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, List, Mapping
+
+from ..canonical import fingerprint
+from ..errors import GoliveError, Undecided
+from ..exchange import credential
+from . import _document
+from .look import Look, Observed
+
+EXECUTOR = "local"
+WITNESS = "golive"
+DEADLINE_S = 20
+ASK = {
+    "question": "str; required; fingerprints or store",
+    "references": "list of str; optional; fingerprints: one reference per process, each to JSON with key and secret",
+    "address": "str; optional; store: https://host:port of the store",
+    "ca_file": "str; optional; CA of the store on the controller",
+    "token_reference": "str; optional; store: reference to the token of the observer",
+}
+FACTS = {
+    "missing": "list of str; references without a value",
+    "malformed": "list of str; references whose value is not a key and a secret",
+    "placeholders": "list of str; references that hold a placeholder",
+    "shared_fingerprints": "list of str; references that hold the same key as another one",
+    "fingerprints": "list of str; of the keys, sorted",
+    "sealed": "bool",
+    "initialised": "bool",
+    "version": "str",
+    "audit_devices": "int; that are enabled",
+    "token_ttl_s": "number; creation time to live of the observer's own token",
+    "token_policies": "list of str",
+}
+
+
+def observe(ask: Mapping[str, Any], look: Look) -> Observed:
+    """Answer one question. Values of secrets stay in memory and are compared by fingerprint only."""
+    if ask["question"] == "fingerprints":
+        return _fingerprints([str(one) for one in ask.get("references") or []], look)
+    if ask["question"] == "store":
+        return _store(ask, look)
+    raise Undecided("there is no question %s, only fingerprints and store" % str(ask["question"])[:40])
+
+
+def _fingerprints(references: List[str], look: Look) -> Observed:
+    if not references:
+        raise Undecided("the question names no reference")
+    facts: Dict[str, Any] = {"missing": [], "malformed": [], "placeholders": []}
+    owners: Dict[str, List[str]] = {}
+    for reference in references:
+        try:
+            value = look.secret(reference)
+        except Undecided:
+            facts["missing"].append(reference)
+            continue
+        try:
+            key = credential.parse(value.encode("utf-8"), reference).key
+        except GoliveError as exc:
+            facts["placeholders" if "placeholder" in exc.what else "malformed"].append(reference)
+            continue
+        owners.setdefault(fingerprint(key), []).append(reference)
+    facts["shared_fingerprints"] = sorted(name for names in owners.values() if len(names) > 1 for name in names)
+    facts["fingerprints"] = sorted(owners)
+    return Observed(facts, opportunities=sum(len(names) for names in owners.values()))
+
+
+def _store(ask: Mapping[str, Any], look: Look) -> Observed:
+    address = str(ask.get("address") or "").rstrip("/")
+    if not re.match(r"https://[^/@]+\Z", address):
+        raise Undecided("the store is asked by https only, and the address names no path")
+    state = look.get(address + "/v1/sys/seal-status", ca_file=ask.get("ca_file"))
+    status = _document.mapping(state.body)
+    if state.status != 200 or not isinstance(status.get("sealed"), bool):
+        raise Undecided("the store answered %d to the question whether it is sealed" % state.status)
+    facts: Dict[str, Any] = {
+        "sealed": status["sealed"],
+        "initialised": bool(status.get("initialized")),
+        "version": str(status.get("version"))[:40],
+    }
+    if not status["sealed"] and ask.get("token_reference"):
+        headers = {"X-Vault-Token": look.secret(str(ask["token_reference"]))}
+        facts.update(_audit(address, ask, headers, look))
+        facts.update(_token(address, ask, headers, look))
+    return Observed(facts, opportunities=1)
+
+
+def _data(address: str, path: str, ask: Mapping[str, Any], headers: Mapping[str, str], look: Look) -> Dict[str, Any]:
+    answer = look.get("%s/v1/%s" % (address, path), headers=headers, ca_file=ask.get("ca_file"))
+    found = _document.mapping(answer.body)
+    if answer.status != 200:
+        words = found.get("errors")
+        text = "; ".join(str(one) for one in words[:3]) if isinstance(words, list) else ""
+        raise Undecided("the store answered %d to %s: %s" % (answer.status, path, text[:160] or "no reason"))
+    data = found.get("data")
+    return data if isinstance(data, dict) else {}
+
+
+def _audit(address: str, ask: Mapping[str, Any], headers: Mapping[str, str], look: Look) -> Dict[str, Any]:
+    devices = _data(address, "sys/audit", ask, headers, look)
+    return {"audit_devices": sum(1 for one in devices.values() if isinstance(one, dict) and one.get("type"))}
+
+
+def _token(address: str, ask: Mapping[str, Any], headers: Mapping[str, str], look: Look) -> Dict[str, Any]:
+    token = _data(address, "auth/token/lookup-self", ask, headers, look)
+    facts: Dict[str, Any] = {"token_policies": sorted(str(one)[:60] for one in token.get("policies") or [])}
+    ttl = token.get("creation_ttl")
+    # 0 means "never expires" (a root token): the worst value, not the best.
+    if isinstance(ttl, int) and not isinstance(ttl, bool):
+        facts["token_ttl_s"] = ttl or 10**9
+    return facts
