@@ -351,7 +351,7 @@ def parse_ticket(data: bytes) -> Dict[str, Any]:
     checks = {
         "format": ticket["format"] == 1 and type(ticket["format"]) is int, "system, host, venue": texts,
         "rehearsal": isinstance(ticket["rehearsal"], bool),
-        "release": isinstance(release, dict) and {"artifact", "config"} <= set(release) and all(map(_is_digest, release.values())),
+        "release": isinstance(release, dict) and {"artifact", "tree", "config"} <= set(release) and all(map(_is_digest, release.values())),
         "limits": isinstance(limits, dict) and bool(limits) and all(_is_limit(value) for value in limits.values()),
         "stage": isinstance(ticket["stage"], str) and _NAME.match(ticket["stage"]) is not None,
         "budget": isinstance(budget, dict) and set(budget) == {"loss", "deadline", "sample"} and _decimal(budget["loss"]) is not None
@@ -520,6 +520,34 @@ def _short(value: Any) -> str:
     return json.dumps(value)[:80]
 
 
+def tree_digest(path: str) -> str:
+    """Return the digest of everything below a directory, the same as `golive.sets.release_tree.read`.
+
+    Rows are path, kind and content; a file that others than its owner may change is another kind. Raises OSError.
+    """
+    rows: List[List[str]] = []
+    owner = (os.geteuid(), os.getegid())
+    for directory, names, files in os.walk(path, onerror=_raise):
+        names.sort()
+        for name in [".", *names, *files]:
+            full = os.path.normpath(os.path.join(directory, name))
+            found, relative = os.lstat(full), os.path.relpath(full, path)
+            if stat.S_ISLNK(found.st_mode):
+                rows.append([relative, "link", os.readlink(full)])
+            elif stat.S_ISREG(found.st_mode):
+                loose = "" if not found.st_mode & 0o022 and (found.st_uid, found.st_gid) == owner else " loose"
+                rows.append([relative, ("program" if found.st_mode & 0o100 else "file") + loose, digest(_read_all(full))[7:]])
+            elif name == ".":
+                rows.append([relative, "dir" + ("" if not found.st_mode & 0o022 and found.st_uid == owner[0] else " loose"), ""])
+            elif not stat.S_ISDIR(found.st_mode):
+                rows.append([relative, "other", ""])
+    return digest(encode(sorted(rows)))
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
 # --- the host -------------------------------------------------------------------------------------------------------
 
 class Host:
@@ -659,10 +687,11 @@ class Host:
 
     def check_subject(self, ticket: Mapping[str, Any], policy: Mapping[str, Any]) -> None:
         """Refuse when the release, the configuration or the limits on this host are not what was signed."""
-        release = self.installed_release(str(policy["release_link"]))
-        if ticket["release"]["artifact"] != release:
-            raise Refused("changed_subject", "the release on this host is %s, signed was %s" % (
-                release[:19], ticket["release"]["artifact"][:19]))
+        found_release = self.installed_release(str(policy["release_link"]))
+        for part, found in sorted(found_release.items()):
+            if ticket["release"][part] != found:
+                raise Refused("changed_subject", "the %s of the release on this host is %s, signed was %s" % (
+                    part, found[:19], ticket["release"][part][:19]))
         try:
             data = self._bytes(self.path(str(policy["config"])))
         except OSError as exc:
@@ -673,31 +702,25 @@ class Host:
                 found[:19], ticket["release"]["config"][:19]))
         check_limits(ticket["limits"], json.loads(data.decode("utf-8")))
 
-    def installed_release(self, link: str) -> str:
-        """Return the digest of the release that `link` names, after checking the files that its release.json lists."""
+    def installed_release(self, link: str) -> Dict[str, str]:
+        """Return `{artifact, tree}` of the release that `link` names: its name, and the digest of every file that lies there now."""
         try:
             target = os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(self.path(link))))
-            manifest_data = _read_all(os.path.join(self.path(target), "release.json"))
+            tree = tree_digest(self.path(target))
         except OSError as exc:
             raise Refused("changed_subject", "no release is installed at %s: %s" % (link, exc.strerror)) from None
         name = os.path.basename(target)
         if re.match(r"[0-9a-f]{64}\Z", name) is None:
             raise Refused("changed_subject", "%s does not name a release by its digest" % link)
+        return {"artifact": "sha256:" + name, "tree": tree}
+
+    def subject(self, link: str, config: str, limits: Iterable[str]) -> Dict[str, str]:
+        """Return what a ticket for this host has to name: artifact, tree and config. Raises Refused."""
         try:
-            manifest = json.loads(manifest_data.decode("utf-8"))
-        except ValueError:
-            raise Refused("changed_subject", "release.json of %s is not JSON" % name[:12]) from None
-        files = manifest.get("files", {}) if isinstance(manifest, dict) else {}
-        for relative in sorted(files) if isinstance(files, dict) else ():
-            path = os.path.join(self.path(target), relative)
-            try:
-                same = os.path.normpath(path) == path and digest(_read_all(path)) == files[relative]
-            except OSError:
-                same = False
-            if not same:
-                raise Refused("changed_subject", "the file %s of the release on this host is not the one that was released" % (
-                    relative[:200],))
-        return "sha256:" + name
+            data = self._bytes(self.path(config))
+        except OSError as exc:
+            raise Refused("changed_subject", "%s cannot be read: %s" % (config, exc.strerror)) from None
+        return {**self.installed_release(link), "config": config_digest(data, limits)}
 
     # time
 

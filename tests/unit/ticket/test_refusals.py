@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from golive import ticket
+from golive.sets import release_tree
 from golive.signing import examine_ticket
 from golive.ticket import Refused
 from hypothesis import given
@@ -159,7 +160,7 @@ def test_another_text_with_a_used_nonce_is_a_replay(tmp_path: Path) -> None:
         install(host, tmp_path, stage="day3")
 
 
-@pytest.mark.parametrize("spoil", ["release link", "release file", "config", "limit", "no release"])
+@pytest.mark.parametrize("spoil", ["release link", "release file", "file added", "file made writable", "config", "limit", "no release"])
 def test_another_subject_on_the_host_is_refused_at_delivery_and_at_each_start(tmp_path: Path, spoil: str) -> None:
     host = p.build_host(tmp_path / "host")
     install(host, tmp_path)
@@ -172,6 +173,10 @@ def test_another_subject_on_the_host_is_refused_at_delivery_and_at_each_start(tm
         (root / "opt/bot/current").symlink_to(f"releases/{other.name}")
     elif spoil == "release file":
         (root / f"opt/bot/releases/{p.RELEASE}/app/bot.py").write_text("print('steal')\n")
+    elif spoil == "file added":
+        (root / f"opt/bot/releases/{p.RELEASE}/app/sitecustomize.py").write_text("import steal\n")
+    elif spoil == "file made writable":
+        (root / f"opt/bot/releases/{p.RELEASE}/app/bot.py").chmod(0o666)
     elif spoil == "config":
         (root / "etc/bot/live.json").write_text(json.dumps({**config, "venue": {"rest_url": "https://elsewhere"}}))
     elif spoil == "limit":
@@ -183,6 +188,17 @@ def test_another_subject_on_the_host_is_refused_at_delivery_and_at_each_start(tm
         with pytest.raises(Refused) as caught:
             attempt()
         assert caught.value.code == code
+
+
+def test_the_tree_digest_is_the_one_by_which_releases_are_deployed(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/run").write_text("#!/bin/sh\n")
+    (tmp_path / "bin/run").chmod(0o755)
+    (tmp_path / "loose").write_text("x")
+    (tmp_path / "loose").chmod(0o666)
+    (tmp_path / "link").symlink_to("bin/run")
+    (tmp_path / "empty").mkdir()
+    assert ticket.tree_digest(str(tmp_path)) == release_tree.read(str(tmp_path))
 
 
 @pytest.mark.parametrize(("path", "value", "ok"), [
