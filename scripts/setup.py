@@ -37,6 +37,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "make": ("make",),
     "openssh-client": ("ssh", "ssh-keygen"),
 }
+# Opens the engine's socket to a user who is not root, without taking it from anybody else.
+SUDO_PACKAGES: dict[str, tuple[str, ...]] = {"acl": ("setfacl",)}
 
 
 class SetupError(Exception):
@@ -125,7 +127,7 @@ def apt_install(packages: Sequence[str], progress: Progress) -> None:
 
 def system(progress: Progress) -> str:
     """Debian packages."""
-    missing = missing_packages(PACKAGES)
+    missing = missing_packages(PACKAGES | (SUDO_PACKAGES if os.geteuid() != 0 else {}))
     if not _can_make_venv():
         missing.append("python3-venv")
     if not missing:
@@ -196,21 +198,22 @@ def _uv(progress: Progress) -> str:
 
 
 def _golive(*words: str) -> Step:
-    """A step that `python -m golive.…` does: its output lines are the parts, the last one the state."""
+    """A step that `python -m golive.…` does: its lines with a time are the parts, its last other line is state or error."""
     def step(progress: Progress) -> str:
         if not _python_works():
             raise SetupError("the environment is not there yet; run `scripts/setup env` first")
         process = subprocess.Popen([PYTHON, "-m", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    env={**os.environ, "PATH": system_path(), "PYTHONUNBUFFERED": "1"}, cwd=ROOT, text=True)
         assert process.stdout is not None
-        held = ""
+        state = ""
         for line in process.stdout:
-            if held:
-                progress.part(held)
-            held = line.rstrip("\n").split("s] ", 1)[-1] if line.startswith("[") else line.rstrip("\n")
+            if line.startswith("["):
+                progress.part(line.rstrip("\n").split("] ", 1)[-1])
+            else:
+                state = line.strip() or state
         if process.wait() != 0:
-            raise SetupError(held.removeprefix("lab: ") or f"`python -m {' '.join(words)}` ended with exit code {process.returncode}")
-        return held
+            raise SetupError(state.removeprefix("lab: ") or f"`python -m {' '.join(words)}` ended with exit code {process.returncode}")
+        return state
     return step
 
 

@@ -82,10 +82,7 @@ def _open_socket() -> bool:
     """A running engine whose socket is closed to this user is opened for it (until the engine restarts)."""
     if os.geteuid() == 0 or not SOCKET.exists() or os.access(SOCKET, os.R_OK | os.W_OK):
         return False
-    if shutil.which("setfacl"):
-        run(as_root(["setfacl", "--modify", f"user:{os.geteuid()}:rw", str(SOCKET)]))
-    else:
-        run(as_root(["chgrp", str(os.getegid()), str(SOCKET)]))
+    run(as_root(["setfacl", "--modify", f"user:{os.geteuid()}:rw", str(SOCKET)]))
     return _answers()
 
 

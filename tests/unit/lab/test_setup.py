@@ -134,3 +134,28 @@ def test_journey_passes_its_exit_code_on_and_names_the_report(tmp_path: Path) ->
     code, said = journey()  # the same run is still the latest: this one opened none
     assert code == 4
     assert "ended before a run was opened" in said
+
+
+@pytest.mark.parametrize(("code", "ends"), [(0, (0, "", "Lab … ok (cached: x)")), (1, (1, "setup: no disk; free some\n", "Lab … failed"))])
+def test_parts_of_a_long_step_are_shown_as_they_come(setup: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+                                                     tmp_path: Path, code: int, ends: tuple[int, str, str]) -> None:
+    """The stand-in for Python prints a part, and goes on only when that part has been shown."""
+    shown = tmp_path / "shown"
+    program = tmp_path / "python"
+    last = "cached: x" if code == 0 else "lab: no disk; free some"
+    program.write_text("#!/bin/sh\n[ \"$1\" = -c ] && exit 0\necho '[  0.1s] downloading'\n"
+                       f"while ! [ -e {shown} ]; do :; done\necho '{last}'\nexit {code}\n")
+    program.chmod(0o755)
+
+    class Watched(setup.Progress):  # type: ignore[name-defined, misc]
+        def part(self, text: str) -> None:
+            super().part(text)
+            shown.touch()
+
+    monkeypatch.setattr(setup, "PYTHON", program)
+    monkeypatch.setattr(setup, "Progress", Watched)
+    monkeypatch.setattr(setup, "STEPS", {"lab": ("Lab", setup._golive("golive.lab", "image"))})
+    assert setup.main(["lab"]) == ends[0]
+    output = capsys.readouterr()
+    assert output.err == ends[1]
+    assert [line.split("] ", 1)[1] for line in output.out.splitlines()] == ["Lab … ", "  downloading", ends[2]]
