@@ -18,6 +18,7 @@ from .errors import SandboxError
 from .venues.kraken.auth import ALL_RIGHTS
 from .venues.kraken.instruments import BY_SYMBOL, PAIRS, find_pair
 from .venues.kraken.rest import Rest
+from .venues.kraken.ws import WebSocket
 
 
 async def _mark(request: web.Request, response: web.StreamResponse) -> None:
@@ -43,6 +44,7 @@ def venue_app(exchange: Exchange) -> web.Application:
     app.on_response_prepare.append(_mark)
     rest = Rest(exchange)
     rest.add_routes(app)
+    WebSocket(exchange, rest).add_routes(app)
     return app
 
 

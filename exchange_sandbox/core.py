@@ -56,6 +56,8 @@ class Exchange:
         self.addresses: dict[str, str] = {}
         self.failures: dict[str, list[float]] = {}
         self.listeners: list[Listener] = []
+        #: called after each beat of the market
+        self.after_beat: list[Callable[[], None]] = []
         #: pair names of the venues -> symbol; each venue adds its own finder
         self.pair_finders: list[Callable[[str], Optional[str]]] = [lambda name: name if name in self.engine.instruments else None]
         self.effects = Effects(self)
@@ -103,6 +105,8 @@ class Exchange:
         self.markets.advance(now)
         self.effects.beat(now)
         self.publish()
+        for callback in self.after_beat:
+            callback()
         self.judge.tick(now)
         while self.judge.late:
             seen, account, rule, verdict, why = self.judge.late.popleft()

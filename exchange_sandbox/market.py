@@ -96,7 +96,8 @@ class Market:
         start = (int(now // 60) - self.settings.history_min) * 60
         for minute in range(self.settings.history_min):
             price = self._round(Decimal(repr(past.step(0.0))))
-            self.candles.add(price, self._lots(Decimal(100) / price), start + minute * 60 + 30)
+            trade_id = self.engine.ids.number("trade:" + self.instrument.symbol)
+            self.on_trade(price, self._lots(Decimal(100) / price), BUY if minute % 2 else SELL, "market", start + minute * 60 + 30, trade_id)
 
     def advance(self, now: float) -> None:
         """Run the ticks that are due; the last one is quoted, the ones before only move price, trades and candles."""
