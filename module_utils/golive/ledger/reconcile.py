@@ -1,0 +1,72 @@
+"""Does the ledger say what the venue says? Executions by order: volume, cost and fee; and what is held."""
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Dict, List, NamedTuple
+
+from .chain import Record
+from .profit import ZERO, decimal, text
+
+
+class Sum(NamedTuple):
+    """What was executed of one order."""
+
+    volume: Decimal
+    cost: Decimal
+    fee: Decimal
+
+
+# Prices in the ledger are averages over the executions of an order, so sums may differ by rounding (quote currency).
+_TOLERANCE = Decimal("1E-6")
+
+
+def of_ledger(records: List[Record], start_ms: float, end_ms: float) -> Dict[str, Sum]:
+    """Return the executions that the ledger has, by the venue's order id; simulated ones are no executions."""
+    found: Dict[str, Sum] = {}
+    for record in records:
+        if record["kind"] == "fill" and not record.get("simulated") and start_ms <= record["ms"] <= end_ms:
+            volume, price, fee = (decimal(record.get(name), record) for name in ("volume", "price", "fee"))
+            old = found.get(str(record.get("txid")), Sum(ZERO, ZERO, ZERO))
+            found[str(record.get("txid"))] = Sum(old.volume + volume, old.cost + volume * price, old.fee + fee)
+    return found
+
+
+def differences(ledger: Dict[str, Sum], venue: Dict[str, Sum]) -> List[str]:
+    """Return in words what differs between the two sides."""
+    found = []
+    for name in sorted(set(ledger) | set(venue)):
+        ours, theirs = ledger.get(name), venue.get(name)
+        if ours is None:
+            found.append("%s: executed at the venue and not in the ledger" % name)
+        elif theirs is None:
+            found.append("%s: in the ledger and not at the venue" % name)
+        else:
+            for what, a, b in zip(Sum._fields, ours, theirs):
+                if abs(a - b) > max(_TOLERANCE, abs(b) * Decimal("1E-9")):
+                    found.append("%s: %s %s in the ledger, %s at the venue" % (name, what, text(a), text(b)))
+    return found
+
+
+def missing_holdings(records: List[Record], balances: Dict[str, Decimal]) -> List[str]:
+    """Return the positions that the ledger holds and the account does not."""
+    held: Dict[str, Decimal] = {}
+    for record in records:
+        if record["kind"] == "fill" and not record.get("simulated"):
+            volume = decimal(record.get("volume"), record)
+            pair = str(record.get("pair"))
+            held[pair] = max(ZERO, held.get(pair, ZERO) + (volume if record.get("side") == "buy" else -volume))
+    return ["%s: %s in the ledger, %s in the account" % (pair, text(volume), text(balances.get(pair.split("/")[0], ZERO)))
+            for pair, volume in sorted(held.items()) if volume > balances.get(pair.split("/")[0], ZERO)]
+
+
+def of_trades(trades: Dict[str, Any], start_ms: float, end_ms: float) -> Dict[str, Sum]:
+    """Return the executions of Kraken's TradesHistory by order. Raises GoliveError for a trade that is none."""
+    found: Dict[str, Sum] = {}
+    for name, trade in trades.items():
+        record = {"seq": name}
+        moment = decimal(trade.get("time"), record) * 1000
+        if start_ms <= moment <= end_ms:
+            volume, cost, fee = (decimal(trade.get(key), record) for key in ("vol", "cost", "fee"))
+            old = found.get(str(trade.get("ordertxid")), Sum(ZERO, ZERO, ZERO))
+            found[str(trade.get("ordertxid"))] = Sum(old.volume + volume, old.cost + cost, old.fee + fee)
+    return found
