@@ -15,12 +15,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("run", metavar="RUN", help="a run id, the path of a run directory, or `latest`")
     parser.add_argument("--system", help="which system, where reports/ holds more than one")
     parser.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="default: reports")
+    parser.add_argument("--share", action="store_true", help="write an edition for other eyes into RUN/share/: no addresses, no values")
     parser.add_argument("--quiet", action="store_true", help="print the path of the report only")
     chosen = parser.parse_args(arguments)
     try:
         run_dir = find(chosen.run, chosen.reports, chosen.system)
-        report = build(run_dir)
-        written = write(report, run_dir)
+        report = build(run_dir, shared=chosen.share)
+        written = write(report, run_dir / "share" if chosen.share else run_dir)
     except GoliveError as exc:
         print(f"golive.report: {exc}", file=sys.stderr)
         return 2

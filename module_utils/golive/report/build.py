@@ -3,18 +3,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import first_screen, verdicts
+from . import first_screen, share, verdicts
 from .hostile import clean, moment, words
 from .model import Change, Control, Gate, Host, Report, count
 from .records import FOLDERS, Records, read
 
 
-def build(run_dir: Path) -> Report:
+def build(run_dir: Path, *, shared: bool = False) -> Report:
     """Build the report of one run from its directory alone; nothing else is read, nothing is written.
 
-    Works for a run that was killed at any moment. Raises GoliveError only where `run_dir` is no run directory.
+    Works for a run that was killed at any moment. Raises GoliveError only where `run_dir` is no run directory. With `shared` it is
+    an edition for other eyes: addresses, names and values that are not allow-listed never enter it.
     """
     records = read(Path(run_dir))
+    if shared:
+        return share.mark(_build(share.records(records)))
+    return _build(records)
+
+
+def _build(records: Records) -> Report:
     controls = verdicts.controls(records)
     items = verdicts.items(records, controls)
     reached = max((FOLDERS.index(phase) for phase in records.phases), default=None)
