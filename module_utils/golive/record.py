@@ -1,0 +1,55 @@
+"""The record of a run as the money actions read it: every file once, every gate judged again from its observations."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import acts, gate, plan, session, subject
+from .arming import BEFORE_ARMING, Record
+from .canonical import file_digest
+from .errors import GoliveError
+from .rundir import RunDir
+
+
+def judged(run: RunDir, info: dict[str, Any], phase: str) -> list[dict[str, Any]]:
+    """Return the verdicts of a phase, judged from the observations of this run."""
+    controls = session.controls_of(run, phase)
+    expected = plan.targets(controls, info["groups"])
+    observed: list[Mapping[str, Any]] = []
+    for host in sorted({one.host for one in expected}):
+        seen = run.read(f"{phase}/{host}.json")
+        if seen is not None and seen.get("run") == run.run and seen.get("phase") == phase:
+            observed += seen["observations"]
+    return gate.verdicts(controls, expected, observed, run.run)
+
+
+def load(run: RunDir) -> Record:
+    """Return what the run directory says. A file that cannot be judged leaves its phase without verdicts, which closes it."""
+    info = run.need("run.json")
+    gates: dict[str, Any] = {}
+    digests: dict[str, str] = {}
+    rejudged: dict[str, list[dict[str, Any]]] = {}
+    for phase in BEFORE_ARMING:
+        gates[phase] = _read(run, f"{phase}/gate.json")
+        if gates[phase] is None:
+            continue
+        digests[phase] = file_digest(str(run.path / phase / "gate.json"))
+        try:
+            rejudged[phase] = judged(run, info, phase)
+        except (GoliveError, KeyError, TypeError, AttributeError):
+            rejudged[phase] = []
+    chain, problem = None, ""
+    try:
+        chain = acts.log_of(run).verify()
+    except GoliveError as exc:
+        problem = str(exc)
+    return Record(info, _read(run, "profile.json"), _read(run, "compiled.json"), _read(run, subject.BOUND), gates, digests, rejudged,
+                  _read(run, "finished.json"), chain, problem)
+
+
+def _read(run: RunDir, name: str) -> Any:
+    try:
+        value = run.read(name)
+    except GoliveError:
+        return None
+    return value if isinstance(value, dict) else None
