@@ -97,7 +97,9 @@ class Market:
         for minute in range(self.settings.history_min):
             price = self._round(Decimal(repr(past.step(0.0))))
             trade_id = self.engine.ids.number("trade:" + self.instrument.symbol)
-            self.on_trade(price, self._lots(Decimal(100) / price), BUY if minute % 2 else SELL, "market", start + minute * 60 + 30, trade_id)
+            self.on_trade(
+                price, self._lots(Decimal(100) / price), BUY if minute % 2 else SELL, "market", start + minute * 60 + 30, trade_id
+            )
 
     def advance(self, now: float) -> None:
         """Run the ticks that are due; the last one is quoted, the ones before only move price, trades and candles."""

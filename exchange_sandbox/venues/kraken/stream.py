@@ -48,17 +48,18 @@ class Connection:
         return encode({"channel": channel, "type": kind, "data": rows, "sequence": self._sequence[channel]})
 
     def private_rows(self, channel: str, rows: list[dict[str, Any]]) -> None:
-        """Send rows of a private channel, with the cruelties that touch executions."""
-        doubled = (
-            self._strike("duplicate_fills") if channel == "executions" and any(row.get("exec_type") == "trade" for row in rows) else None
-        )
-        self.send(self.sequenced(channel, "update", rows), channel)
-        if doubled is not None:
-            self.send(self.sequenced(channel, "update", [row for row in rows if row.get("exec_type") == "trade"]), channel)
-        cut = self._find("partial_fill_then_disconnect")
-        if cut is not None and any(row.get("order_status") == "partially_filled" for row in rows):
-            cut.fired += 1
-            self.cut()
+        """Send rows of a private channel, one message each as the venue does, with the cruelties that touch executions."""
+        for row in rows:
+            self.send(self.sequenced(channel, "update", [row]), channel)
+            if channel != "executions" or not self._exchange.cruelties.active:
+                continue
+            if row["exec_type"] == "trade" and self._strike("duplicate_fills") is not None:
+                self.send(self.sequenced(channel, "update", [row]), channel)
+            cut = self._find("partial_fill_then_disconnect")
+            if cut is not None and row["order_status"] == "partially_filled":
+                cut.fired += 1
+                self.cut()
+                return
 
     def send(self, text: str, kind: str) -> bool:
         """Queue a message; False when a cruelty held it back."""
