@@ -34,7 +34,8 @@ def resolve(reference: str, variables: Mapping[str, Any], template: Any = lambda
             return str(connected.token) if (path, field) == ("self", "token") else client.read_field(connected, path, field)
     except GoliveError as exc:
         raise GoliveError(f"secret {reference} cannot be had: {exc}") from None
-    raise GoliveError("not a secret reference", found=f"{len(reference)} characters", expected="vault:<mount>/<path>#<field> or file:<path>")
+    expected = "vault:<mount>/<path>#<field> or file:<path>"
+    raise GoliveError("not a secret reference", found=f"{len(reference)} characters", expected=expected)
 
 
 def _run(variables: Mapping[str, Any]) -> str | None:

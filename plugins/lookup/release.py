@@ -5,7 +5,6 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
-
 from golive import release_build
 from golive.errors import GoliveError
 from golive.lab import vault_archive

@@ -47,9 +47,10 @@ class Mini:
         return str(self.numbers / name)
 
     def control(self, name: str, phase: str, **changes: Any) -> None:
-        self.controls[name] = {"title": f"{name} holds", "severity": "critical", "phase": phase, "seen_from": "target", "probe": "sample",
-                               "ask": {"path": self.number(name, 5)}, "expect": {"number": {"lt": "$number_max"}}, "witness": ["kernel"],
-                               "remedy": "operator", "how": "Write a smaller number.", "faults": ["number_too_large"], **changes}
+        self.controls[name] = {
+            "title": f"{name} holds", "severity": "critical", "phase": phase, "seen_from": "target", "probe": "sample",
+            "ask": {"path": self.number(name, 5)}, "expect": {"number": {"lt": "$number_max"}}, "witness": ["kernel"],
+            "remedy": "operator", "how": "Write a smaller number.", "faults": ["number_too_large"], **changes}
 
     def write(self) -> None:
         groups = {"controller": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}, **self.hosts}
@@ -76,7 +77,8 @@ class Mini:
         return {**kept, "PYTHONPATH": f"{self.path}/module_utils", "ANSIBLE_CONFIG": f"{self.path}/ansible.cfg", "ANSIBLE_NOCOLOR": "1",
                 "COLUMNS": "500", **changes}
 
-    def run(self, *arguments: str, playbook: str = "golive.yml", write: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, playbook: str = "golive.yml", write: bool = True,
+            **environment: str) -> subprocess.CompletedProcess[str]:
         if write:
             self.write()
         return subprocess.run(self.command(*arguments, playbook=playbook), cwd=self.path, text=True, capture_output=True, check=False,
@@ -104,7 +106,8 @@ def mini(tmp_path: Path) -> Mini:
         (path / f"playbooks/{phase}.yml").write_text(yaml.safe_dump([
             {"name": f"Look for {phase}", "hosts": "targets:controller", "gather_facts": False,
              "tasks": [{"name": "Observe", "observe": {"phase": phase}}]},
-            {"name": f"Judge {phase}", "hosts": "controller", "gather_facts": False, "tasks": [{"name": "Gate", "gate": {"phase": phase}}]}]))
+            {"name": f"Judge {phase}", "hosts": "controller", "gather_facts": False,
+             "tasks": [{"name": "Gate", "gate": {"phase": phase}}]}]))
     (path / "module_utils/golive/probes/sample.py").write_text(SAMPLE_PROBE)
     numbers = tmp_path / "numbers"
     numbers.mkdir()

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from golive.errors import GoliveError
 from golive.store import bring_up, client, people, wanted
 from golive.store.settings import Settings
 
-from .conftest import Server
+from .conftest import Server, certificate
 
 PEOPLE = ["lab-ada", "lab-bob", "lab-cy"]
 
@@ -107,7 +106,8 @@ def test_a_crash_after_initialisation_is_completed_by_the_next_run(server: Serve
 def test_a_widened_policy_is_seen_and_put_back_without_a_kept_root_token(server: Server) -> None:
     make(server)
     root = bring_up._root(client.unauthenticated(server.settings), keepers(server.folder))
-    root.sys.create_or_update_acl_policy("slice-controller", wants(server.folder).policies["slice-controller"] + 'path "*" {capabilities=["sudo"]}')
+    widened = wants(server.folder).policies["slice-controller"] + 'path "*" {capabilities=["sudo"]}'
+    root.sys.create_or_update_acl_policy("slice-controller", widened)
     root.sys.create_or_update_acl_policy("by-hand", 'path "*" {capabilities=["read"]}')
     root.auth.token.revoke_self()
     assert bring_up.surplus(server.settings, wants(server.folder)) == ["vault_policy:by-hand"]
@@ -128,13 +128,13 @@ def test_both_audit_devices_record_and_hold_no_secret_in_clear(server: Server) -
 def test_a_wrong_authority_and_a_dead_store_end_in_one_sentence(server: Server, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    from .conftest import certificate
-
     certificate(other)
+    stranger = client.unauthenticated(Settings(server.settings.address, other / "server.crt", tmp_path / "x"))
     with pytest.raises(GoliveError, match="certificate is not accepted"):
-        client.said(client.unauthenticated(Settings(server.settings.address, other / "server.crt", tmp_path / "x")).sys.is_sealed, "answer")
+        client.said(stranger.sys.is_sealed, "answer")
+    nobody = client.unauthenticated(Settings("https://127.0.0.1:9", tmp_path / "server.crt", tmp_path / "x"))
     with pytest.raises(GoliveError, match="does not answer"):
-        client.said(client.unauthenticated(Settings("https://127.0.0.1:9", tmp_path / "server.crt", tmp_path / "x")).sys.is_sealed, "answer")
+        client.said(nobody.sys.is_sealed, "answer")
 
 
 def test_an_identity_that_others_may_read_is_refused(server: Server) -> None:
