@@ -201,10 +201,11 @@ class Transport:
             raise Trouble("the proxy refused the way to %s with HTTP %d" % (self.where.host, response.status), again=False)
 
     def _wire(self, request: Request) -> bytes:
+        name = "[%s]" % self.where.host if ":" in self.where.host else self.where.host
         port = "" if self.where.port == 443 else ":%d" % self.where.port
         lines = [
             "%s %s HTTP/1.1" % (request.method, request.target),
-            "Host: %s%s" % (self.where.host, port),
+            "Host: %s%s" % (name, port),
             "User-Agent: " + _AGENT,
             "Accept: application/json",
             "Accept-Encoding: identity",

@@ -49,7 +49,8 @@ WORDS = ["withdraw-all", "Withdraw", "WITHDRAW", "withdrawals_v2", "teleport", "
 
 def at(body: Any, path: list[Any]) -> Any:
     for step in path:
-        if (isinstance(body, dict) and step in body) or (isinstance(body, list) and isinstance(step, int) and -len(body) <= step < len(body)):
+        in_list = isinstance(body, list) and isinstance(step, int) and -len(body) <= step < len(body)
+        if in_list or (isinstance(body, dict) and step in body):
             body = body[step]
         else:
             return None
