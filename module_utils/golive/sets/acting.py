@@ -42,8 +42,10 @@ class SetAction(ActionBase):  # type: ignore[misc]  # ansible has no types
             result = self.execute(arguments, variables, dry)
         except (GoliveError, OSError) as exc:
             raise AnsibleActionFail(str(exc)) from None
-        if dry:
-            predictions.add(result.get("changes") or [])
+        if dry and result.get("changes"):
+            result["changes"] = predictions.new(result["changes"])
+            result["changed"] = bool(result["changes"])
+            predictions.add(result["changes"])
         result.pop("invocation", None)
         return result
 
@@ -100,6 +102,11 @@ class Predictions:
         """Append the changes of one task."""
         with open(self._path, "a", encoding="utf-8") as handle:
             handle.writelines(json.dumps(change) + "\n" for change in changes)
+
+    def new(self, changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the changes that no earlier task would have made already: two roles may want the same package or directory."""
+        earlier = {(one["object"], one["op"], one.get("after")) for one in self.all()}
+        return [one for one in changes if (one["object"], one["op"], one.get("after")) not in earlier]
 
     def all(self) -> list[dict[str, Any]]:
         """Return all changes that were predicted so far."""

@@ -21,7 +21,7 @@ from .loaded import Loaded, drop_in_path
 from .managed_files import ManagedFiles
 from .system import System
 
-PLACE = "/var/lib/golive/confirm"
+PLACE = "/var/lib/golive-confirm"   # golive's own, so that no managed directory comes into being by the way
 
 
 class Trial(NamedTuple):
