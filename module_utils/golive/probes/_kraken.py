@@ -1,46 +1,116 @@
-"""One signed question to Kraken with a query-only key, on the looking host. The answer's words are redacted."""
+"""Kraken spot as a reader sees it: public market data and the own account, by a key of the reader's own that may only query."""
+
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
-import json
 import time
-import urllib.parse
-from typing import Any, Dict, Optional
+from decimal import Decimal, InvalidOperation
+from typing import Any, Dict, List, Mapping, Optional
+from urllib.parse import urlencode
 
-from ..errors import Undecided
-from .look import Look
+from ..errors import GoliveError, Undecided
+from ..exchange import credential, fence
+from ..exchange.model import Credential, Refused, Request
+from ..exchange.reading import document, field, mapping, texts
+from ..exchange.redact import redact
+from ..exchange.transport import Endpoint, Peer, Transport, Trouble, endpoint
+from ..exchange.venues.kraken import sign
+
+HOST = "https://api.kraken.com"
+_NOBODY = Credential("", "")
+
+
+class Said(Exception):
+    """The venue refused the question; `words` are its own, redacted."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
 
 
 class Kraken:
-    """Asks private endpoints. The key is this probe's own: a nonce of the bot's key is never spent."""
+    """Asks one endpoint. Every question opens its own verified TLS connection; nothing is ever ordered, cancelled or moved."""
 
-    def __init__(self, look: Look, url: str, ca_file: Optional[str], credential: str) -> None:
-        self._look, self._url, self._ca_file = look, url.rstrip("/"), ca_file
+    def __init__(self, base_url: str, ca_file: str, rehearsal: bool, seconds: float) -> None:
         try:
-            found = json.loads(look.secret(credential))
-            self._key, self._secret = str(found["key"]), base64.b64decode(str(found["secret"]), validate=True)
-        except (ValueError, KeyError, TypeError, binascii.Error):
-            raise Undecided("the secret %s is not JSON with key and secret" % credential) from None
-        self._last = 0
+            self.where: Endpoint = endpoint(base_url or HOST, ca_file)
+            self._transport = Transport(self.where)
+        except GoliveError as exc:
+            raise Undecided(str(exc)) from None
+        self._rehearsal, self._deadline = rehearsal, time.monotonic() + seconds
+        self._credential, self._nonce = _NOBODY, 0
+        self.peer, self.marked = Peer(self.where.host, "", ""), False
 
-    def ask(self, name: str, **params: str) -> Dict[str, Any]:
-        """Return `result`. Raises Undecided with the venue's own words when there is none."""
-        path = "/0/private/" + name
-        self._last = max(self._last + 1, time.time_ns() // 1000)
-        body = urllib.parse.urlencode(dict({"nonce": str(self._last)}, **params))
-        inner = hashlib.sha256((str(self._last) + body).encode("ascii")).digest()
-        signature = base64.b64encode(hmac.new(self._secret, path.encode("ascii") + inner, hashlib.sha512).digest()).decode("ascii")
-        headers = {"API-Key": self._key, "API-Sign": signature, "Content-Type": "application/x-www-form-urlencoded"}
-        answer = self._look.get(self._url + path, headers=headers, data=body.encode("ascii"), ca_file=self._ca_file, timeout=10)
+    def log_in(self, reference: str, value: str) -> None:
+        """Take the key that a reference holds (JSON with key and secret). Raises Undecided, also where the fence forbids its use."""
         try:
-            document = json.loads(answer.body.decode("utf-8"))
-            errors, result = document["error"], document.get("result")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise Undecided("%s of the venue answered %d without JSON" % (name, answer.status)) from None
-        if errors or not isinstance(result, dict):
-            words = "; ".join(map(str, errors))[:200] if isinstance(errors, list) else "no result"
-            raise Undecided("%s was refused by the venue: %s" % (name, words.replace(self._key, "[key]")))
-        return result
+            self._credential = credential.parse(value.encode("utf-8"), reference)
+            addresses = self._transport.addresses(self._deadline)
+        except GoliveError as exc:
+            raise Undecided(str(exc)) from None
+        except Trouble as exc:
+            raise Undecided(exc.what) from None
+        refused = fence.before(self._rehearsal, self._credential.key, addresses)
+        if refused:
+            raise Undecided(refused)
+
+    def public(self, method: str, **params: str) -> Any:
+        """Return the result of a public question. Raises Said for the venue's refusal, Undecided for no usable answer."""
+        query = "?" + urlencode(params) if params else ""
+        return self._result(Request("GET", "/0/public/%s%s" % (method, query), {}))
+
+    def private(self, method: str, **params: str) -> Any:
+        """Return the result of a question about the account; it spends one nonce of the reader's own key."""
+        if not self._credential.key:
+            raise Undecided("the question needs a key that may query, and names none")
+        # Microseconds: above every millisecond counter that the same key may have seen before.
+        self._nonce = max(self._nonce + 1, time.time_ns() // 1000)
+        path, nonce = "/0/private/" + method, str(self._nonce)
+        body = urlencode({"nonce": nonce, **params})
+        headers = {"API-Key": self._credential.key, "API-Sign": sign(self._credential.secret, path, nonce, body),
+                   "Content-Type": "application/x-www-form-urlencoded"}  # fmt: skip
+        return self._result(Request("POST", path, headers, body.encode("ascii")))
+
+    def _result(self, request: Request) -> Any:
+        try:
+            answer, self.peer = self._transport.send(request, self._deadline)
+            refused = fence.after(self._rehearsal, answer.headers)
+            self.marked = fence.MARKER_HEADER in answer.headers
+            if refused and request.method == "POST":
+                raise Undecided(refused)
+            found = mapping(document(answer), "the answer")
+            errors = texts(found, "error")
+            if errors:
+                raise Said(redact("; ".join(errors), self._credential, list(request.headers.values())))
+            return field(found, "result")
+        except Trouble as exc:
+            raise Undecided(exc.what) from None
+        except Refused as exc:
+            raise Undecided("the venue's answer is not as documented: %s" % redact(exc.words, self._credential)) from None
+
+
+def number(value: Any) -> Optional[Decimal]:
+    """Return a finite decimal, None for everything else."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() else None
+
+
+def need(value: Any, what: str) -> Decimal:
+    """Return a decimal that must be there. Raises Undecided that names the field."""
+    found = number(value)
+    if found is None:
+        raise Undecided("the venue's answer has no number in %s" % what)
+    return found
+
+
+def one(result: Any, what: str) -> Mapping[str, Any]:
+    """Return the only object in a result that is keyed by names of pairs."""
+    rows: List[Any] = [row for row in result.values() if isinstance(row, dict)] if isinstance(result, dict) else []
+    if len(rows) != 1:
+        raise Undecided("the venue's answer to %s is not about one pair" % what)
+    found: Dict[str, Any] = rows[0]
+    return found
