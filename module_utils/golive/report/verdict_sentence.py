@@ -55,10 +55,11 @@ def build(records: Records, controls: list[Control], gates: list[Gate], hosts: l
         return _dry_run(records, weighed)
     if records.run.get("mode") == "drift":
         return _drift(records, weighed)
-    live_gate = _live_gate_open(gates)
-    if live_gate or exposure.switched_to_live(records):
-        return _live(records, weighed, clean_gates=live_gate)
-    return _not_live(weighed, reached)
+    gates_open, trading = _live_gate_open(gates), exposure.trades_live(records)
+    if trading:
+        return _live(records, weighed, clean_gates=gates_open)
+    seen = "no probe looked for the live unit" if trading is None else "the live unit does not run"
+    return _not_live(weighed, f"every gate is open, but {seen}" if gates_open else f"this run ended in phase {reached or 'preflight'}")
 
 
 def _weigh(controls: list[Control], hosts: list[Host]) -> _Weighed:
@@ -76,12 +77,12 @@ def _live(records: Records, weighed: _Weighed, *, clean_gates: bool) -> Verdict:
         what = _money(weighed.money) if weighed.money else "not everything that must hold was seen to hold"
         return "live_red", f"{word}, but {what}.", _sentences(weighed.also)
     stage = exposure.stage(records) or "stage not seen in this run"
-    case = exposure.worst_case(records) or "worst case today not seen in this run"
+    case = exposure.worst_case(records) or "its worst day not seen in this run"
     age = exposure.decided_ago(records) or "the bot's last decision was not seen in this run"
     return "live", f"{word}, {stage}, {case}; {age}.", _sentences([*weighed.also, *_lower(weighed)])
 
 
-def _not_live(weighed: _Weighed, reached: str | None) -> Verdict:
+def _not_live(weighed: _Weighed, otherwise: str) -> Verdict:
     also = _sentences(weighed.also)
     if weighed.money:
         return "stopped", f"Must not go live: {_money(weighed.money)}.", also
@@ -89,7 +90,7 @@ def _not_live(weighed: _Weighed, reached: str | None) -> Verdict:
         return "stopped", "Must not go live: not everything that must hold was seen to hold.", also
     if weighed.waiting:
         return "waiting", f"Not live yet: {many(len(weighed.waiting), 'control')} must still wait for time to pass.", also
-    return "stopped", f"Not live: this run ended in phase {reached or 'preflight'}.", also
+    return "stopped", f"Not live: {otherwise}.", also
 
 
 def _drift(records: Records, weighed: _Weighed) -> Verdict:

@@ -23,9 +23,10 @@ def controls(records: Records) -> list[Control]:
     for control_id, control in (compiled.items() if isinstance(compiled, dict) else ()):
         known[control_id] = control if isinstance(control, dict) else {}
     rows, extra = _rows(records)
+    unproven = _unproven(records)
     for control_id, fields in extra.items():
         known.setdefault(control_id, fields)
-    return [_control(control_id, fields, rows.get(control_id, []), records) for control_id, fields in known.items()]
+    return [_control(control_id, fields, rows.get(control_id, []), records, unproven) for control_id, fields in known.items()]
 
 
 def _rows(records: Records) -> tuple[dict[str, list[Row]], dict[str, Record]]:
@@ -126,12 +127,19 @@ def _missing_subjects(fields: Record, rows: list[Row], records: Records) -> list
             for host in words(members) if host not in judged]
 
 
-def _control(control_id: str, fields: Record, rows: list[Row], records: Records) -> Control:
+def _unproven(records: Records) -> frozenset[str]:
+    """Return the controls that this run found without a red proof that counts (probe `report`)."""
+    return frozenset(name for kept in records.phases.values() for one in kept.observations
+                     if one.get("probe") == "report" and isinstance(one.get("facts"), dict) for name in words(one["facts"].get("unproven")))
+
+
+def _control(control_id: str, fields: Record, rows: list[Row], records: Records, unproven: frozenset[str]) -> Control:
     rows = rows + _missing_subjects(fields, rows, records)
     verdict = worst(row.verdict for row in rows)
     deciding = [row for row in rows if row.verdict == verdict]
     # A tag says what a verdict rests on; a control that nobody judged rests on nothing.
-    tags = tuple(tag for tag in TAGS if any(tag in row.tags for row in rows) or (rows and tag in (fields.get("tags") or ())))
+    said = {*(fields.get("tags") or ()), *(["unproven"] if control_id in unproven else [])}
+    tags = tuple(tag for tag in TAGS if any(tag in row.tags for row in rows) or (rows and tag in said))
     severity = fields.get("severity") if fields.get("severity") in SEVERITIES else "critical"
     return Control(
         id=clean(control_id, 120), title=clean(fields.get("title") or control_id, 200), severity=str(severity),

@@ -4,6 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
+import pytest
 from golive.report.build import build
 from golive.report.model import Report
 
@@ -59,7 +60,7 @@ def test_exposure_is_the_venues_word_and_what_was_not_seen_says_so(stopped: Repo
     assert (seen["Equity"].value, seen["Equity"].witness) == ("104.20", "venue")
     assert seen["Positions without a stop"].alarming
     assert seen["Foreign orders"].value is None
-    assert stopped.first.venue.value == "api.venue.example"
+    assert stopped.first.venue.value == "api.venue.example, certified by Lab CA"
 
 
 def test_account_of_the_wire_half_is_not_shown_as_exposure(runs: ModuleType, tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_account_of_the_wire_half_is_not_shown_as_exposure(runs: ModuleType, tmp
 def test_how_to_stop_names_command_phone_and_last_drill(stopped: Report) -> None:
     assert stopped.first.stop_command == "ansible-playbook playbooks/operate/kill_switch.yml -i inventories/kraken-micro/lab.yml"
     facts = {one.label: one.value for one in stopped.first.stop}
-    assert facts["Age of the last drill"] == "2.5 days"
+    assert facts["Age of the last drill"] == "2.50 days"
     assert facts["Seconds to no entry orders"] == "1.84 s"
     assert facts["From a phone"].startswith("Console app")
     assert facts["Seconds to the final state"] is None
@@ -87,7 +88,33 @@ def test_release_says_what_changed_since_the_last_ticket(stopped: Report, runs: 
 def test_live_sentence_says_stage_case_and_age_or_that_they_were_not_seen(runs: ModuleType, tmp_path: Path) -> None:
     first = build(runs.live().write(tmp_path)).first
     assert first.state == "live"
-    assert first.sentence == ("Live (REHEARSAL), stage 1 of 4, worst case today not seen in this run; bot last decided 4 s ago.")
+    assert first.sentence == "Live (REHEARSAL), stage 1 of 2 (day1), worst day lost 3.20 of 10.0 allowed; bot last decided 4 s ago."
+
+
+def test_live_sentence_without_its_facts_says_so(runs: ModuleType, tmp_path: Path) -> None:
+    world = runs.live()
+    del world.observed["operate"]
+    world.observed["live"]["bot"][-1]["facts"]["stage"] = ""
+    assert build(world.write(tmp_path)).first.sentence == (
+        "Live (REHEARSAL), stage not seen in this run, its worst day not seen in this run; "
+        "the bot's last decision was not seen in this run.")
+
+
+@pytest.mark.parametrize(("running", "words"), [(False, "the live unit does not run"), (None, "no probe looked for the live unit")])
+def test_open_gates_alone_are_not_live(runs: ModuleType, tmp_path: Path, running: bool | None, words: str) -> None:
+    world = runs.live()
+    world.observed["live"]["bot"][-1]["facts"]["unit_running"] = running
+    first = build(world.write(tmp_path)).first
+    assert first.state == "stopped"
+    assert first.sentence == f"Not live: every gate is open, but {words}."
+
+
+def test_control_without_a_red_proof_is_tagged_by_what_the_run_found(runs: ModuleType, tmp_path: Path) -> None:
+    world = runs.live()
+    world.observe("signoff", "controller", control="evidence.proofs", probe="report", facts={"unproven": ["some.verify"]})
+    found = {control.id: control for control in build(world.write(tmp_path)).controls}
+    assert (found["some.verify"].proven, found["some.verify"].tags) == ("never", ("unproven",))
+    assert found["some.paper"].tags == ()
 
 
 def test_live_with_a_red_critical_control_is_not_called_well(runs: ModuleType, tmp_path: Path) -> None:
