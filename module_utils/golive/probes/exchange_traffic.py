@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Optional
 from urllib.parse import urlencode
 
 from ..errors import Undecided
@@ -15,7 +16,7 @@ DEADLINE_S = 20
 ASK = {
     "url": "str; required; https://host:port of the rehearsal exchange's administration",
     "credential": "str; required; reference to its bearer token",
-    "ca_file": "str; optional; CA of the rehearsal exchange on the looking host",
+    "ca_file": "str; optional; CA of the rehearsal exchange on the looking host (on the controller: from the repository's root)",
     "account": "str; required; the account whose requests are judged",
     "rules": "list of str; required; rules of the exchange's judge",
     "window_s": "number; optional; seconds of exchange time back from now, everything is the default",
@@ -53,13 +54,18 @@ def observe(ask: Mapping[str, Any], look: Look) -> Observed:
 def _asked(base: str, what: str, query: Mapping[str, str], ask: Mapping[str, Any], look: Look) -> Dict[str, Any]:
     url = "%s/sandbox/v1/%s%s" % (base, what, "?" + urlencode(query) if query else "")
     headers = {"Authorization": "Bearer " + look.secret(str(ask["credential"]))}
-    answer = look.get(url, headers=headers, ca_file=ask.get("ca_file"), cap=_CAP)
+    answer = look.get(url, headers=headers, ca_file=_ca_file(ask, look), cap=_CAP)
     found = _document.mapping(answer.body)
     if answer.status != 200:
         raise Undecided("the rehearsal exchange answered %d: %s" % (answer.status, str(found.get("error") or "no reason")[:200]))
     if MARKER not in answer.headers:
         raise Undecided("the answer does not carry the mark of a rehearsal exchange")
     return found
+
+
+def _ca_file(ask: Mapping[str, Any], look: Look) -> Optional[str]:
+    path = str(ask.get("ca_file") or "")
+    return os.path.join(str(look.context.get("root") or "/"), path) if path else None
 
 
 def _number(found: Mapping[str, Any], *names: str) -> float:
