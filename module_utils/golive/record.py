@@ -4,9 +4,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import acts, gate, plan, session, subject
+from . import acts, envelope, gate, plan, session, subject, waiver
 from .arming import BEFORE_ARMING, Record
-from .canonical import file_digest
+from .canonical import digest, file_digest, parse_utc, utc
 from .errors import GoliveError
 from .rundir import RunDir
 
@@ -20,7 +20,22 @@ def judged(run: RunDir, info: dict[str, Any], phase: str) -> list[dict[str, Any]
         seen = run.read(f"{phase}/{host}.json")
         if seen is not None and seen.get("run") == run.run and seen.get("phase") == phase:
             observed += seen["observations"]
-    return gate.verdicts(controls, expected, observed, run.run)
+    return gate.verdicts(controls, expected, observed, run.run, _waivers(run, info, observed))
+
+
+def _waivers(run: RunDir, info: Mapping[str, Any], observed: list[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the open waivers that cover what was observed now, by control. A waiver that breaks a rule stops the run."""
+    folder = session.ROOT / "waivers" / str(info["system"])
+    if not any(folder.glob("*.json")):
+        return {}
+    reader = envelope.reader(session.ROOT, str(info["system"]), parse_utc(utc()), rehearsal=bool(info["rehearsal"]))
+    controls, release = run.need("compiled.json")["controls"], digest(info["release"])
+    covering: dict[str, dict[str, Any]] = {}
+    for name, one in waiver.load(reader, folder, controls).items():
+        seen = [None if obs["undecided"] else obs["facts"] for obs in observed if obs["control"] == name]
+        if seen and all(waiver.covers(one, controls[name], release, facts) is None for facts in seen):
+            covering[name] = one.plain()
+    return covering
 
 
 def load(run: RunDir) -> Record:

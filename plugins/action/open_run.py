@@ -6,8 +6,8 @@ from typing import Any
 from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
+from golive import acts, profile, rundir, session
 from golive import compile as compiler
-from golive import profile, rundir, session
 from golive.canonical import digest, utc
 from golive.errors import GoliveError
 
@@ -48,6 +48,8 @@ class ActionModule(ActionBase):
                 "extra_vars": extra, "shadowing": sorted(set(extra) & set(bound.values)), "groups": groups, "addresses": hosts}
         run.write("run.json", info)
         run.point_latest()
+        acts.mend(run)
+        acts.note(run, "open", run.run, {"mode": info["mode"], "rehearsal": rehearsal, "release": digest(frozen)})
         return {"changed": False, "path": str(run.path.relative_to(session.ROOT)), "digest": digest(info),
                 "controls": len(compiled.controls), "lines": sum(len(section["items"]) for section in compiled.items)}
 

@@ -66,8 +66,9 @@ def _holds(stored: str | None, key: Mapping[str, Any], account: str, known: Mapp
 
 
 def _mint(exchange: Exchange, store: Store, account: str, key: Mapping[str, Any]) -> None:
-    made = exchange.ask("POST", "keys", {"account": account, "venue": key.get("venue", "kraken"), "rights": key["rights"], "name": key["name"],
-                                         "ip_allowlist": key.get("ip_allowlist") or [], "nonce_window": key.get("nonce_window", 0)})
+    made = exchange.ask("POST", "keys", {
+        "account": account, "venue": key.get("venue", "kraken"), "rights": key["rights"], "name": key["name"],
+        "ip_allowlist": key.get("ip_allowlist") or [], "nonce_window": key.get("nonce_window", 0)})
     if not str(made.get("key", "")).startswith("SANDBOX"):
         raise GoliveError("the exchange minted a key that is not marked as a rehearsal's", found=fingerprint(str(made.get("key"))),
                           todo="this is no rehearsal exchange: check sandbox_admin_url")

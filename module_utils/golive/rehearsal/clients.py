@@ -33,7 +33,8 @@ class AdminApi:
         except requests.exceptions.RequestException as exc:
             raise GoliveError("the rehearsal exchange does not answer", where=self._base, found=type(exc).__name__) from None
         except ValueError:
-            raise GoliveError("the rehearsal exchange did not answer with JSON", where=self._base, found=f"status {answer.status_code}") from None
+            found = f"status {answer.status_code}"
+            raise GoliveError("the rehearsal exchange did not answer with JSON", where=self._base, found=found) from None
         if not answer.ok or not isinstance(data, dict):
             words = data.get("error") if isinstance(data, dict) else None
             raise GoliveError(f"the rehearsal exchange refused {method} {path}", found=str(words)[:300])

@@ -89,8 +89,8 @@ def write_secret(client: hvac.Client, path: str, fields: dict[str, str], *, repl
     """Write a KV v2 secret and return its version; one that is there is kept (check-and-set 0) unless `replace`."""
     mount, _, rest = path.partition("/")
     cas = None if replace else 0
-    answer: dict[str, Any] = said(lambda: client.secrets.kv.v2.create_or_update_secret(path=rest, secret=fields, cas=cas, mount_point=mount),
-                                  f"write {path}")
+    kv = client.secrets.kv.v2
+    answer: dict[str, Any] = said(lambda: kv.create_or_update_secret(path=rest, secret=fields, cas=cas, mount_point=mount), f"write {path}")
     return int(answer["data"]["version"])
 
 
