@@ -10,31 +10,35 @@ from .config import Failsafe
 
 
 class VenueHealth:
-    """Counts how calls ended. A venue that is silent for long, or that flaps, is in trouble."""
+    """Counts how calls ended. A venue that is silent for long, or that flaps, is in trouble.
+
+    Public and private calls count apart: prices that still come do not help a bot whose orders get no answer.
+    """
 
     def __init__(self, limits: Failsafe, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits, self._clock = limits, clock
-        self._bad_since: float | None = None
+        self._bad_since: dict[str, float] = {}
         self._calls: deque[tuple[float, bool]] = deque(maxlen=10_000)
         self.last_reason = ""
 
-    def good(self) -> None:
-        """The venue answered."""
-        self._bad_since = None
+    def good(self, scope: str) -> None:
+        """The venue answered a call of this scope (public, private)."""
+        self._bad_since.pop(scope, None)
         self._calls.append((self._clock(), True))
 
-    def bad(self, reason: str) -> None:
+    def bad(self, scope: str, reason: str) -> None:
         """The venue gave no usable answer."""
         now = self._clock()
-        self._bad_since = now if self._bad_since is None else self._bad_since
+        self._bad_since.setdefault(scope, now)
         self._calls.append((now, False))
         self.last_reason = reason[:200]
 
     def trouble(self) -> str | None:
         """Return why live trading must end, None while it may go on."""
         now, limits = self._clock(), self._limits
-        if self._bad_since is not None and now - self._bad_since >= float(limits.after_s):
-            return f"no good answer of the venue for {now - self._bad_since:.0f} s, last: {self.last_reason}"
+        for scope, since in self._bad_since.items():
+            if now - since >= float(limits.after_s):
+                return f"no good answer to {scope} calls for {now - since:.0f} s, last: {self.last_reason}"
         while self._calls and self._calls[0][0] < now - float(limits.window_s):
             self._calls.popleft()
         bad = sum(1 for _at, good in self._calls if not good)

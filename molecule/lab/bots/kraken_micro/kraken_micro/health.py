@@ -21,6 +21,11 @@ def utc(moment: float) -> str | None:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)) if moment else None
 
 
+def money(value: Decimal) -> str:
+    """Return an amount of quote currency, to the eighth decimal."""
+    return format(value.quantize(Decimal("1E-8")).normalize() + 0, "f")
+
+
 def release_digests(path: str | None) -> dict[str, Any]:
     """Return the release manifest beside the application, or {} when there is none."""
     if path is None:
@@ -67,8 +72,8 @@ class Health:
             "positions": positions(book),
             "orders": orders(book),
             "unresolved_orders": len(book.unresolved()),
-            "profit": str(engine.losses.total),
-            "day_profit": str(engine.losses.day),
+            "profit": money(engine.losses.total),
+            "day_profit": money(engine.losses.day),
             "ledger": {"path": str(self._ledger.path), "seq": self._ledger.seq, "head": self._ledger.head},
             "last_fill": _last_fill(book),
             "config_digest": config.digest,

@@ -53,10 +53,10 @@ class Credential:
 class Observer(Protocol):
     """Is told how each call ended, for the failsafe."""
 
-    def good(self) -> None:
+    def good(self, scope: str) -> None:
         """The venue answered."""
 
-    def bad(self, reason: str) -> None:
+    def bad(self, scope: str, reason: str) -> None:
         """The venue gave no usable answer, or says that it is in trouble."""
 
 
@@ -138,25 +138,26 @@ class KrakenRest:
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         started = time.monotonic()
+        scope = "private" if "/private/" in path else "public"
         try:
             result = await self._answer(method, path, params, body, headers)
         except VenueRefused as exc:
             self._count(name, started, "refused")
             if exc.busy:
                 self._metrics.api_errors.labels(name, "venue").inc()
-                self._observer.bad(str(exc))
+                self._observer.bad(scope, str(exc))
             else:
                 if exc.bad_nonce or exc.rate_limited:
                     self._metrics.api_errors.labels(name, "refused").inc()
-                self._observer.good()
+                self._observer.good(scope)
             raise
         except VenueUnclear as exc:
             self._count(name, started, "unclear")
             self._metrics.api_errors.labels(name, "unclear").inc()
-            self._observer.bad(f"{name}: {exc}")
+            self._observer.bad(scope, f"{name}: {exc}")
             raise
         self._count(name, started, "ok")
-        self._observer.good()
+        self._observer.good(scope)
         return result
 
     def _count(self, name: str, started: float, result: str) -> None:

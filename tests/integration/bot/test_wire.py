@@ -1,0 +1,141 @@
+"""The bot on the wire: what the exchange's judge says, and what is left when things break."""
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from .conftest import wait_for
+
+
+def counted(bot: Any, *kinds: str) -> int:
+    return len(bot.ledger(*kinds))
+
+
+def test_orders_fills_and_stops_draw_no_complaint_of_the_judge(make_bot: Callable[..., Any], exchange: Any) -> None:
+    bot = make_bot().start()
+    wait_for(lambda: counted(bot, "exit") >= 2, "two round trips")
+    bot.wait_position()
+    verdicts = exchange.verdicts(bot.account)
+    assert verdicts["totals"]["fail"] == 0, {name: one for name, one in verdicts["rules"].items() if one["fail"]}
+    assert verdicts["totals"]["unjudged"] == 0
+    assert verdicts["totals"]["entries"] >= 2
+    assert bot.stop() == 0
+    assert bot.ledger()[-1]["kind"] == "stop"
+    assert {order["type"] for order in exchange.open_orders(bot.account)} <= {"stop-loss"}
+
+
+def test_shadow_trades_on_paper_and_sends_nothing_private(make_bot: Callable[..., Any], exchange: Any) -> None:
+    bot = make_bot("shadow").start()
+    wait_for(lambda: counted(bot, "fill") >= 2, "fills of the dry run")
+    assert exchange.verdicts(bot.account)["totals"]["requests"] == 0
+    assert all(record["simulated"] for record in bot.ledger("fill", "request"))
+
+
+def test_a_lost_answer_leaves_one_order_one_position_one_stop(make_bot: Callable[..., Any], exchange: Any) -> None:
+    bot = make_bot()
+    exchange.strike("drop_ack_after_execution", bot.account, endpoints="AddOrder", times=1)
+    bot.start()
+    position = bot.wait_position()
+    found = [record for record in bot.ledger("ack") if record.get("found")]
+    assert len(found) == 1
+    volumes = [record["volume"] for record in bot.ledger("fill") if record["signal"] == bot.ledger("fill")[0]["signal"]]
+    assert position["volume"] in volumes
+    assert exchange.verdicts(bot.account)["rules"]["duplicate_client_id"]["fail"] == 0
+
+
+def test_kill_nine_with_an_open_position_comes_back_to_the_same_books(make_bot: Callable[..., Any], exchange: Any) -> None:
+    bot = make_bot(strategy__max_hold_candles=100000, strategy__exit_z="50").start()
+    before = bot.wait_position()
+    bot.kill()
+    resting = {order.get("cl_ord_id") or order.get("client_id") for order in exchange.open_orders(bot.account)}
+    assert before["stop"] in resting
+    bot.start()
+    wait_for(lambda: bot.health()["reconciled"], "the books to agree with the venue")
+    after = {one["pair"]: one for one in bot.health()["positions"]}
+    assert after[before["pair"]] == before
+
+
+def test_trouble_at_the_venue_ends_on_paper_with_stops_in_place_and_no_way_back_by_restart(
+    make_bot: Callable[..., Any], exchange: Any
+) -> None:
+    bot = make_bot(strategy__max_hold_candles=100000, strategy__exit_z="50").start()
+    position = bot.wait_position()
+    exchange.strike("http_5xx", bot.account)
+    wait_for(lambda: bot.health()["effective_mode"] == "paper", "the failsafe")
+    exchange.calm()
+    sent = exchange.verdicts(bot.account)["totals"]["entries"]
+    bot.stop()
+    bot.start()
+    wait_for(lambda: bot.health()["decisions"] > 40, "decisions after the restart")
+    assert bot.health()["effective_mode"] == "paper"
+    assert exchange.verdicts(bot.account)["totals"]["entries"] == sent
+    assert position["stop"] in json.dumps(exchange.open_orders(bot.account))
+    bot.stop()
+    assert bot.command("release", "--latch", "failsafe", "--by", "operator", "--reason", "venue is well again").returncode == 0
+    bot.start()
+    assert bot.health()["effective_mode"] == "wire"
+
+
+def test_a_kill_file_stops_entries_and_keeps_stops_across_a_restart(make_bot: Callable[..., Any], exchange: Any) -> None:
+    bot = make_bot(strategy__max_hold_candles=100000, strategy__exit_z="50").start()
+    position = bot.wait_position()
+    (bot.folder / "control/kill").touch()
+    wait_for(lambda: bot.health()["effective_mode"] == "halted", "the kill")
+    (bot.folder / "control/kill").unlink()
+    bot.stop()
+    bot.start()
+    assert bot.health()["effective_mode"] == "halted"
+    assert position["stop"] in json.dumps(exchange.open_orders(bot.account))
+
+
+def test_no_entries_is_obeyed_and_lifted(make_bot: Callable[..., Any], exchange: Any) -> None:
+    bot = make_bot()
+    (bot.folder / "control/no_entries").touch()
+    bot.start()
+    wait_for(lambda: [one for one in bot.ledger("risk") if "no_entries" in one["reasons"]], "a signal that was blocked")
+    assert exchange.verdicts(bot.account)["totals"]["entries"] == 0
+    (bot.folder / "control/no_entries").unlink()
+    bot.wait_position()
+
+
+def tier(bot: Any) -> str:
+    return next(line.split()[1] for line in bot.get("/metrics")[1].splitlines() if line.startswith("bot_balance_tier "))
+
+
+def test_balance_falls_back_tier_by_tier_and_nothing_is_bought_without_one(make_bot: Callable[..., Any], exchange: Any) -> None:
+    bot = make_bot().start()
+    wait_for(lambda: tier(bot) == "1.0", "the stream's balance")
+    bot.stop()
+    without_stream = ["query-funds", "query-open-trades", "query-closed-trades", "modify-trades", "close-trades"]
+    bot = make_bot(rights=without_stream).start()
+    wait_for(lambda: tier(bot) == "2.0", "the second source")
+    exchange.strike("balance_source_failure", bot.account, endpoints="BalanceEx")
+    wait_for(lambda: tier(bot) == "3.0", "the third source")
+    exchange.strike("balance_source_failure", bot.account, endpoints="Balance")
+    wait_for(lambda: [one for one in bot.ledger("risk") if "balance_unknown" in one["reasons"]], "an entry refused for want of a balance")
+    entries = exchange.verdicts(bot.account)["totals"]["entries"]
+    seen = counted(bot, "risk")
+    wait_for(lambda: counted(bot, "risk") > seen, "one more signal")
+    assert exchange.verdicts(bot.account)["totals"]["entries"] == entries
+
+
+def test_a_frozen_feed_ends_entries(make_bot: Callable[..., Any], exchange: Any) -> None:
+    bot = make_bot(risk__max_price_age_s=1, strategy__max_hold_candles=5).start()
+    bot.wait_position()
+    exchange.strike("ws_silence", heartbeats=True)
+    wait_for(lambda: min(age or 0 for age in bot.health()["price_age_s"].values()) > 1.5, "old prices")
+    before = exchange.verdicts(bot.account)["totals"]["entries"]
+    decided = bot.health()["decisions"]
+    wait_for(lambda: bot.health()["decisions"] > decided + 40, "decisions on old prices")
+    assert exchange.verdicts(bot.account)["totals"]["entries"] == before
+
+
+def test_the_key_never_stands_in_log_health_or_metrics(make_bot: Callable[..., Any], exchange: Any) -> None:
+    bot = make_bot()
+    exchange.strike("key_revoked", bot.account)
+    bot.start()
+    wait_for(lambda: "EAPI:Invalid key" in bot.log(), "the venue's refusal in the log")
+    said = bot.log() + bot.get("/health")[1] + bot.get("/metrics")[1] + bot.get("/")[1] + (bot.folder / "out").read_text()
+    assert bot.key["key"] not in said
+    assert bot.key["secret"] not in said
