@@ -1,0 +1,44 @@
+#!/usr/bin/python
+"""arm: see DOCUMENTATION."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: arm
+short_description: Arms a bot's host with a signed ticket and the exchange key
+description:
+  - Runs as an action plugin. It verifies the record of the run itself (every phase up to signoff judged and open, nothing edited, critical
+    controls seen within ten minutes, audit chain whole, no by-pass flag, no shadowed profile), the ticket's signatures, and the epoch of
+    every kill machine, asked at that moment. Then it writes the audit line, and delivers.
+  - The bot's host verifies the ticket again by its own rules; the key is stored as a credential encrypted to that host.
+  - Safe to repeat after a crash at any step. In check mode it predicts, and C(problems) says what would stop it.
+options:
+  credential: {description: Reference to the secret that holds JSON with key and secret., type: str, required: true}
+  ticket: {description: "Folder with C(ticket.json) and its signatures; the one drafted for this host if left out.", type: path}
+  venue_offset_s: {description: "The venue's clock minus the host's, in seconds, as just measured.", type: float}
+attributes:
+  check_mode: {support: full, description: Predicts and writes nothing.}
+  diff_mode: {support: none, description: Digests are in C(changes).}
+author: golive
+"""
+EXAMPLES = r"""
+- name: Arm
+  arm:
+    credential: "{{ exchange_key_credential }}"
+"""
+RETURN = r"""
+changes: {description: "C({object, op, before, after}) of ticket and key; digests and fingerprints only", type: list, returned: always}
+problems: {description: In check mode, why the real run would not arm, type: list, returned: always}
+"""
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402 (documentation comes first in a module)
+
+
+def main() -> None:
+    """Refuse: without its action plugin this module would arm without having verified anything."""
+    module = AnsibleModule({"credential": {"type": "str", "required": True, "no_log": False}, "ticket": {"type": "path"},
+                            "venue_offset_s": {"type": "float"}}, supports_check_mode=True)
+    module.fail_json(msg="arm runs as an action plugin; use the repository's ansible.cfg")
+
+
+if __name__ == "__main__":
+    main()
