@@ -73,10 +73,18 @@ def ensure_image(engine: Any, say: Say) -> str:
             # A generator, not the file: of a file the SDK sends the length *and* says "chunked", which the engine refuses.
             chunks = iter(lambda: handle.read(_CHUNK), b"")
             engine.api.import_image_from_stream(chunks, repository=IMAGE_NAME, tag=image_key())
+        _forget_old_tarballs(keep=tarball)
         if not engine.images.list(name=tag):
             raise LabError("the engine did not keep the imported image", where=str(tarball), expected=tag,
                            todo="remove that file and run `make lab` again")
     return state
+
+
+def _forget_old_tarballs(keep: Path) -> None:
+    """Of older recipes, only the newest tarball is kept: going back one step is common, and each takes 350 MB."""
+    others = sorted((path for path in keep.parent.glob("*.tar") if path != keep), key=lambda path: path.stat().st_mtime)
+    for path in others[:-1]:
+        path.unlink(missing_ok=True)
 
 
 def build_tarball(tarball: Path, say: Say) -> None:

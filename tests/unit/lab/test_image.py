@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from golive.lab.image import RECIPE, image_key, read_list
+from golive.lab.image import RECIPE, _forget_old_tarballs, image_key, read_list
 
 
 def test_key_changes_with_the_recipe(tmp_path: Path) -> None:
@@ -35,3 +35,11 @@ def test_scripts_can_be_run_and_read() -> None:
     for script in (RECIPE / "configure", RECIPE / "overlay/usr/local/sbin/golive-lab-init"):
         assert os.access(script, os.X_OK)
         subprocess.run(["sh", "-n", script], check=True)
+
+
+def test_one_older_tarball_is_kept(tmp_path: Path) -> None:
+    for age, name in enumerate(["new", "old", "older", "oldest"]):
+        (tmp_path / f"{name}.tar").touch()
+        os.utime(tmp_path / f"{name}.tar", (1000 - age, 1000 - age))
+    _forget_old_tarballs(keep=tmp_path / "oldest.tar")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.tar", "oldest.tar"]
