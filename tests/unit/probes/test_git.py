@@ -1,0 +1,125 @@
+"""Secrets in a history: a later commit that deletes one does not delete it."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+
+import pytest
+from golive.errors import Undecided
+from golive.probes.git import FACTS, observe
+from golive.probes.look import Completed
+
+from .fake_look import FakeLook
+
+FAKE_AWS = "AKIA" + "ABCDEFGHIJKLMNOP"
+KRAKEN = "q" * 43 + "Z9" * 21 + "a=="
+
+
+def run(argv, **_more):
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return Completed(done.returncode, done.stdout, done.stderr)
+
+
+class Repository:
+    def __init__(self, path):
+        self.path = path
+        self.git("init", "-q", "-b", "main")
+
+    def git(self, *words):
+        subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@example.net", "-C", str(self.path), *words], check=True, capture_output=True
+        )
+
+    def commit(self, **files):
+        for name, text in files.items():
+            path = self.path / name.replace("__", "/")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text) if text is not None else path.unlink()
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", "x")
+
+    def look(self, **ask):
+        look = FakeLook(commands={"git": run}, context={"root": str(self.path.parent)})
+        return observe({"repository": self.path.name, "question": "secrets", **ask}, look)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    (tmp_path / "bot").mkdir()
+    made = Repository(tmp_path / "bot")
+    made.commit(readme="nothing to see\n")
+    return made
+
+
+def test_a_clean_history_has_no_findings(repository):
+    seen = repository.look()
+    assert seen.facts["findings"] == []
+    assert seen.facts["complete"] is True
+    assert seen.opportunities == 1
+    assert set(seen.facts) <= set(FACTS)
+
+
+def test_a_secret_that_was_deleted_later_is_still_found(repository):
+    repository.commit(config=f"key = {FAKE_AWS}\n")
+    repository.commit(config=None)
+    (finding,) = repository.look().facts["findings"]
+    assert finding.startswith("config@")
+    assert finding.endswith(":1: aws key id")
+    assert FAKE_AWS not in finding
+
+
+def test_a_secret_on_another_branch_is_found(repository):
+    repository.git("checkout", "-q", "-b", "side")
+    repository.commit(config=f"x\n{FAKE_AWS}\n")
+    repository.git("checkout", "-q", "main")
+    assert repository.look().facts["findings"][0].endswith(":2: aws key id")
+
+
+@pytest.mark.parametrize(("text", "rule"), [
+    (KRAKEN, "kraken secret"),
+    ('api_secret = "' + "a1B2" * 10 + '"', "exchange key in an assignment"),
+    ("-----BEGIN PRIVATE " + "KEY-----\n" + "A" * 64 + "\n", "private key"),
+    ("sk_live_" + "a1" * 12, "stripe key"),
+    ('password: "' + "aB3dE6gH9jK2mN5pQ8sT" + '"', "secret in an assignment"),
+])  # fmt: skip
+def test_each_pattern_finds_its_kind(repository, text, rule):
+    repository.commit(config=text + "\n")
+    assert any(one.endswith(rule) for one in repository.look().facts["findings"])
+
+
+@pytest.mark.parametrize("text", ['token = "aaaaaaaaaaaaaaaaaaaaaaaaa"', 'secret: "$vault_reference"', "password = getpass()"])
+def test_what_is_not_random_is_no_finding(repository, text):
+    repository.commit(config=text + "\n")
+    assert repository.look().facts["findings"] == []
+
+
+def test_a_known_secret_is_found_by_its_digest(repository):
+    word = "plainlookingword-1234"
+    repository.commit(config=f"x = {word}\n")
+    known = "sha256:" + hashlib.sha256(word.encode()).hexdigest()
+    assert repository.look(known_bad=[known]).facts["findings"][0].endswith("a known secret")
+
+
+def test_only_the_asked_folder_is_read(repository):
+    repository.commit(other__config=FAKE_AWS, bot__main="pass\n")
+    assert repository.look(under="bot").facts["findings"] == []
+
+
+def test_a_blob_that_is_too_large_makes_the_answer_incomplete(repository):
+    repository.commit(large="a" * (3 << 20))
+    seen = repository.look().facts
+    assert seen["complete"] is False
+    assert seen["skipped"][0].startswith("large@")
+
+
+def test_the_tree_question_names_what_is_not_committed(repository):
+    (repository.path / "readme").write_text("changed\n")
+    seen = repository.look(question="tree").facts
+    assert (seen["clean"], seen["changed"]) == (False, ["readme"])
+
+
+@pytest.mark.parametrize("ask", [{"question": "love"}, {"patterns": ["everything"]}, {"repository": "none"}])
+def test_a_question_that_means_nothing_is_undecided(repository, ask):
+    with pytest.raises(Undecided):
+        repository.look(**ask)
