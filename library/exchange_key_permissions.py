@@ -194,9 +194,9 @@ changes:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.golive.errors import GoliveError
-from ansible.module_utils.golive.exchange.task import perform
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402 (Ansible wants the documentation first)
+from ansible.module_utils.golive.errors import GoliveError  # noqa: E402
+from ansible.module_utils.golive.exchange.task import perform  # noqa: E402
 
 
 def main() -> None:
@@ -238,8 +238,9 @@ def main() -> None:
         required_one_of=[("credential", "key_material")],
         supports_check_mode=True,
     )
+    material = module.params.pop("key_material")  # no_log hides values, not the names in a mapping that was put together wrongly
     try:
-        result = perform(module.params)
+        result = perform(module.params, material)
     except GoliveError as exc:
         module.fail_json(msg=str(exc), changed=False, changes=[])
     if module.params["enforce"] and result["verdict"] != "pass":

@@ -172,6 +172,7 @@ class _Asking:
             tls_issuer=self._peer.issuer,
             attempts=self._attempts,
             nonce_spent=self._spent,
+            quiet_since=question.quiet_since if self._spent is not None else None,
             clock_offset_s=self._offset,
         )
 

@@ -11,11 +11,28 @@ from .model import NO_LIBRARY, Refused
 PEM_START = "-----BEGIN"
 
 
-def _load(pem: str) -> Any:
+def _need_library() -> None:
+    """Make `cryptography` importable, or raise Refused(NO_LIBRARY).
+
+    Probes run with `python3 -ISE`, that is without site-packages; the host's own are added here, and only for these venues.
+    """
     try:
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 (11 MiB that HMAC venues do not pay)
+        import cryptography  # noqa: PLC0415 (11 MiB that HMAC venues do not pay)
     except ImportError:
-        raise Refused(NO_LIBRARY) from None
+        import site  # noqa: PLC0415
+
+        for folder in (*site.getsitepackages(), "/usr/lib/python3/dist-packages"):
+            site.addsitedir(folder)
+        try:
+            import cryptography  # noqa: F401, PLC0415
+        except ImportError:
+            raise Refused(NO_LIBRARY) from None
+
+
+def _load(pem: str) -> Any:
+    _need_library()
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
     return load_pem_private_key(pem.encode("utf-8"), password=None)
 
 
@@ -47,10 +64,9 @@ def sign_es256(pem: str, message: bytes) -> bytes:
 
 def sign_ed25519_seed(secret: str, message: bytes) -> bytes:
     """Return the Ed25519 signature under base64 of the 32-byte seed, or of seed and public key (64). Raises Refused(NO_LIBRARY)."""
-    try:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
-    except ImportError:
-        raise Refused(NO_LIBRARY) from None
+    _need_library()
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+
     return Ed25519PrivateKey.from_private_bytes(base64.b64decode(secret)[:32]).sign(message)
 
 

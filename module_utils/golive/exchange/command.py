@@ -80,10 +80,28 @@ def main(argv: Sequence[str], world: Optional[World] = None) -> int:
         asked = vars(parser().parse_args(list(argv)))
         code, text = run(asked, here() if world is None else world)
     except GoliveError as exc:
-        sys.stderr.write("USAGE: %s\n" % exc)
+        sys.stderr.write("USAGE: %s\n" % _writable(str(exc)))
         return USAGE
-    sys.stdout.write(text + "\n")
+    except Exception as exc:  # noqa: BLE001 (a traceback could quote a key, and its exit code 1 would read as a verdict)
+        sys.stderr.write("UNDECIDED: the check itself failed (%s)\n" % type(exc).__name__)
+        return EXIT["undecided"]
+    sys.stdout.write(_writable(text) + "\n")
     return code
+
+
+def _writable(text: str) -> str:
+    """Return the text as far as standard output's encoding goes."""
+    encoding = sys.stdout.encoding or "ascii"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _is_plain() -> bool:
+    """Return whether standard output cannot write the marks."""
+    try:
+        "✓✗".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def run(asked: Dict[str, Any], world: World) -> Tuple[int, str]:
@@ -102,5 +120,5 @@ def run(asked: Dict[str, Any], world: World) -> Tuple[int, str]:
             ensure_ascii=False,
         )
     else:
-        text = line(found, judgement) if asked["one_line"] else table(load(question.venue).title, found, judgement)
+        text = line(found, judgement) if asked["one_line"] else table(load(question.venue).title, found, judgement, _is_plain())
     return EXIT[judgement.verdict], text

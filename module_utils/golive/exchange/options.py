@@ -24,7 +24,7 @@ def question(options: Mapping[str, Any], credential: Credential) -> Question:
         base_url=_text(options, "base_url"),
         ca_file=_text(options, "ca_file"),
         proxy=_text(options, "proxy"),
-        deadline_s=_number(options, "timeout", 10.0),
+        deadline_s=number(options, "timeout", 10.0),
         quiet_since=_whole(options, "quiet_since"),
         nonce=nonce.Plan(
             source=_text(options, "nonce_source"),
@@ -55,7 +55,8 @@ def _text(options: Mapping[str, Any], name: str) -> str:
     return "" if value is None else str(value)
 
 
-def _number(options: Mapping[str, Any], name: str, default: float) -> float:
+def number(options: Mapping[str, Any], name: str, default: float) -> float:
+    """Return a number option, or the default where it is not set. Raises GoliveError."""
     value = options.get(name)
     if value is None:
         return default
@@ -68,7 +69,7 @@ def _number(options: Mapping[str, Any], name: str, default: float) -> float:
 def _days(options: Mapping[str, Any], name: str) -> Optional[float]:
     if options.get(name) is None:
         return None
-    days = _number(options, name, 0.0)
+    days = number(options, name, 0.0)
     if not 0 <= days <= 36500:
         raise GoliveError("out of range", where=name, found=days, expected="0 to 36500 days")
     return days

@@ -6,7 +6,8 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from ..canonical import utc
-from .model import IMPLIED_BY, NEVER, NO_RIGHT, NOT_AUTHENTICATED, KeyReport
+from .model import IMPLIED_BY, NEVER, NO_RIGHT, NONCE, NOT_AUTHENTICATED, KeyReport
+from .nonce import UNITS, unit_of
 
 NEVER_DAYS = 36500  # what `days_left` says where the venue says "never", so that one comparison serves both
 
@@ -32,6 +33,7 @@ class Outcome(NamedTuple):
     tls_issuer: str = ""
     attempts: int = 0
     nonce_spent: Optional[int] = None
+    quiet_since: Optional[int] = None
     clock_offset_s: Optional[float] = None
 
     @property
@@ -72,9 +74,23 @@ def facts(outcome: Outcome, now: datetime, egress: Optional[Sequence[str]] = Non
         "nonce.spent": None if outcome.nonce_spent is None else str(outcome.nonce_spent),
         "egress.list": None if egress is None else list(egress),
     }
+    if outcome.quiet_since is not None:
+        found.update(_quiet_facts(outcome))
     if outcome.report is not None:
         found.update(_report_facts(outcome.report, now, egress))
     return {name: value for name, value in found.items() if value is not None and value != ""}
+
+
+def _quiet_facts(outcome: Outcome) -> Dict[str, Any]:
+    """Return whether anybody used the key since the nonce that was spent then: its successor was taken, or refused as too low."""
+    since = outcome.quiet_since or 0
+    found: Dict[str, Any] = {
+        "quiet.moved_by_others": {True: False, False: True if outcome.refusal == NONCE else None}[outcome.report is not None]
+    }
+    unit = unit_of(since)
+    if unit in UNITS:
+        found["quiet.waited_s"] = round(outcome.as_of.timestamp() - since * UNITS[unit] / 1e9, 1)
+    return found
 
 
 def _report_facts(report: KeyReport, now: datetime, egress: Optional[Sequence[str]]) -> Dict[str, Any]:
@@ -106,8 +122,6 @@ def _report_facts(report: KeyReport, now: datetime, egress: Optional[Sequence[st
         }
     )
     if report.highest_nonce is not None:
-        from .nonce import unit_of  # noqa: PLC0415
-
         found["nonce.unit"] = unit_of(report.highest_nonce)
     return found
 

@@ -7,7 +7,8 @@ from typing import Any, Mapping
 from .model import RIGHTS
 from .rules import Judgement
 
-_MARK = {True: "✓", False: "✗", None: "?"}
+_MARKS = {True: "✓", False: "✗", None: "?"}
+_PLAIN = {True: "yes", False: "no ", None: "?  "}  # for a terminal that cannot write the marks: "?" must never stand for one
 _ROWS = (
     ("key", "key_fingerprint"),
     ("as of", "as_of"),
@@ -25,11 +26,12 @@ _ROWS = (
 )
 
 
-def table(title: str, found: Mapping[str, Any], judgement: Judgement) -> str:
-    """Return the rights with ✓ ✗ ?, what else the venue said, and the verdict with its reasons."""
+def table(title: str, found: Mapping[str, Any], judgement: Judgement, plain: bool = False) -> str:
+    """Return the rights with ✓ ✗ ?, what else the venue said, and the verdict with its reasons. `plain` writes ASCII marks."""
+    marks = _PLAIN if plain else _MARKS
     lines = [title, ""]
     if "rights.unknown" in found:
-        lines += ["  %s %s%s" % (_MARK[found.get("rights." + name)], name, _remark(name, found)) for name in RIGHTS]
+        lines += ["  %s %s%s" % (marks[found.get("rights." + name)], name, _remark(name, found)) for name in RIGHTS]
         lines += ["  ! %s (golive does not know this right)" % name for name in found["rights.unrecognised"]]
         lines += ["", "  may be used from: " + _places(found)]
     lines += ["  %-16s %s" % (label + ":", found[name]) for label, name in _ROWS if name in found]

@@ -15,12 +15,15 @@ from .table import line
 from .world import here
 
 
-def perform(params: Mapping[str, Any], world: Optional[World] = None) -> Dict[str, Any]:
-    """Return verdict, problems, undecided, facts, changes and `msg`. Raises GoliveError for options that mean nothing."""
+def perform(params: Mapping[str, Any], material: Any, world: Optional[World] = None) -> Dict[str, Any]:
+    """Return verdict, problems, undecided, facts, changes and `msg`. `material` is the key in memory, or None.
+
+    Raises GoliveError for options that mean nothing.
+    """
     world = here() if world is None else world
     egress = None if params.get("egress") is None else tuple(str(address) for address in params["egress"])
     wanted = options.demands(params, egress)
-    question = options.question(params, _credential(params))
+    question = options.question(params, _credential(params, material))
     prepare(question)
     outcome = ask(question, world)
     now = world.now()
@@ -35,8 +38,7 @@ def perform(params: Mapping[str, Any], world: Optional[World] = None) -> Dict[st
     }
 
 
-def _credential(params: Mapping[str, Any]) -> Credential:
-    material = params.get("key_material")
+def _credential(params: Mapping[str, Any], material: Any) -> Credential:
     if material is None:
         reference = str(params["credential"])
         if reference.startswith("fd:"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Dict, Mapping, Sequence, Tuple
 
 from ..canonical import utc
@@ -17,7 +18,7 @@ WITNESS = "venue"
 DEADLINE_S = 20
 ASK = {
     "venue": "str; required; kraken, binance, …",
-    "credential": "str; reference to one secret that holds JSON with key, secret and, where the venue has one, passphrase",
+    "credential": "str; reference to JSON with key, secret, passphrase: vault:…, or on the host sealed:/path, file:/path",
     "key": "str; reference to the key id, instead of credential",
     "secret": "str; reference to the secret, with key",
     "passphrase": "str; optional; reference, with key",
@@ -38,8 +39,8 @@ FACTS = {
     "authenticates": "bool; the venue took the signature",
     "refusal": "str; why there is no report",
     "reason": "str; the same in words, redacted",
-    "rights.*": "bool by name of the right; rights.granted, rights.granted_at_least, rights.unknown, rights.unrecognised, rights.inseparable, "
-    "rights.native: list of str. rights.granted only when every right is known",
+    "rights.*": "bool by name of the right; rights.granted, rights.granted_at_least, rights.unknown, rights.unrecognised, "
+    "rights.inseparable, rights.native: lists. rights.granted only when every right is known",
     "ip.state": "str; listed, restricted, open, unknown",
     "ip.restricted": "bool",
     "ip.list": "list of str",
@@ -59,7 +60,7 @@ FACTS = {
     "key_fingerprint": "str; 16 hex digits",
     "nonce_window": "int",
     "nonce.*": "str; spent, unit",
-    "quiet": "bool; nobody used the key since quiet_since",
+    "quiet.*": "quiet.moved_by_others: bool; somebody used the key since quiet_since; quiet.waited_s: number; s between the two",
     "venue_host": "str",
     "resolved_address": "str",
     "tls_issuer": "str",
@@ -73,25 +74,27 @@ FACTS = {
 
 def observe(ask_for: Mapping[str, Any], look: Look) -> Observed:
     """Ask the venue once. Raises Undecided unless the venue reported, or refused the key itself (`authenticates` false)."""
-    asked = dict(ask_for, rehearsal=look.rehearsal, timeout=min(float(ask_for.get("timeout") or 10), max(0.1, look.left() - 1)))
-    egress = asked.get("egress")
+    egress = ask_for.get("egress")
     try:
+        seconds = min(options.number(ask_for, "timeout", 10.0), max(0.1, look.left() - 1))
+        asked = dict(ask_for, rehearsal=look.rehearsal, timeout=seconds)
         question = options.question(asked, _credential(asked, look))
         prepare(question)
         outcome = ask(question, World(unit_state=lambda unit: unit_state(unit, lambda argv: _run(look, argv))))
     except GoliveError as exc:
         raise Undecided(str(exc)) from None
     found = facts(outcome, look.now(), None if egress is None else [str(address) for address in egress])
-    if question.quiet_since is not None and (outcome.report is not None or outcome.refusal == "nonce"):
-        found["quiet"] = outcome.report is not None
-    if outcome.report is None and outcome.authenticates is not False and "quiet" not in found:
+    if outcome.report is None and outcome.authenticates is not False and "quiet.moved_by_others" not in found:
         raise Undecided(outcome.reason, until=None if outcome.until is None else utc(outcome.until))
     return Observed(found, witness=WITNESS, opportunities=1)
 
 
 def _credential(asked: Dict[str, Any], look: Look) -> Credential:
-    if asked.get("credential"):
-        return credential.parse(look.secret(str(asked["credential"])).encode("utf-8"), str(asked["credential"]))
+    reference = str(asked.get("credential") or "")
+    if reference.partition(":")[0] in ("sealed", "credential", "file"):
+        return credential.load(reference, os.environ)  # it lies on the host that looks
+    if reference:
+        return credential.parse(look.secret(reference).encode("utf-8"), reference)
     names = [name for name in ("key", "secret", "passphrase") if asked.get(name)]
     if names[:2] != ["key", "secret"]:
         raise GoliveError("no key was named", where="ask", expected="credential, or key and secret", todo="give references, never values")

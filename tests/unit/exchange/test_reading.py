@@ -68,7 +68,8 @@ def test_seconds_outside_of_time(seconds: int) -> None:
     ("told", "key", "same"),
     [
         ("abcdef", "abcdef", True), ("abcd****", "abcdef", True), ("abcd...", "abcdef", True), ("abc***", "abcdef", False),
-        ("abcx****", "abcdef", False), ("abcd", "abcdef", False), ("", "abcdef", False), ("****", "abcdef", False), ("abcdefg", "abcdef", False),
+        ("abcx****", "abcdef", False), ("abcd", "abcdef", False), ("", "abcdef", False), ("****", "abcdef", False),
+        ("abcdefg", "abcdef", False),
     ],
 )  # fmt: skip
 def test_whether_a_told_key_is_ours(told: str, key: str, same: bool) -> None:

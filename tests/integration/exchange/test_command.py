@@ -1,0 +1,127 @@
+"""The command for a person and for ExecStartPre=: exit 0 pass, 1 fail, 2 undecided, 64 usage; one process, as it is started."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.exchange.tls_venue import Pki, answer, venue
+from tests.unit.exchange.venue_fixtures import fixture
+
+KRAKEN = fixture("kraken")
+KEY = json.dumps({"key": KRAKEN.credential.key, "secret": KRAKEN.credential.secret}).encode()
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def command(pki: Pki) -> Command:
+    """Run it with the key on descriptor 3."""
+
+    def run(*options: str, url: str = "https://localhost:1", key: bytes = KEY, environment: dict[str, str] | None = None) -> Any:
+        read, write = os.pipe()
+        os.write(write, key)
+        os.close(write)
+        try:
+            return subprocess.run(
+                [sys.executable, "-m", "golive.exchange", "--venue", "kraken", "--credential", f"fd:{read}", "--rehearsal", "--ca-file",
+                 pki.ca_file, "--base-url", url, *options],
+                pass_fds=(read,), capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}, timeout=60,
+            )  # fmt: skip
+        finally:
+            os.close(read)
+
+    return run
+
+
+@pytest.mark.parametrize(("case", "code", "word"), [("least", 0, "PASS"), ("documented", 1, "FAIL"), ("added_right", 1, "FAIL")])
+def test_the_exit_code_says_the_verdict(command: Command, pki: Pki, case: str, code: int, word: str) -> None:
+    with venue(pki, answer(KRAKEN.cases[case]["body"])) as served:
+        done = command("--nonce-source", "own_key", "--one-line", url=served.url)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert done.stdout.startswith(word + ": kraken key ")
+    assert done.stdout.count("\n") == 1
+
+
+def test_a_venue_in_trouble_is_undecided(command: Command, pki: Pki) -> None:
+    with venue(pki, answer({"error": ["EGeneral:Temporary lockout"]})) as served:
+        done = command("--nonce-source", "own_key", "--one-line", url=served.url)
+    assert done.returncode == 2
+    assert "EGeneral:Temporary lockout" in done.stdout
+
+
+def test_the_table_shows_every_right(command: Command, pki: Pki) -> None:
+    with venue(pki, answer(KRAKEN.cases["added_right"]["body"])) as served:
+        done = command("--nonce-source", "own_key", url=served.url)
+    for row in ("✓ read", "✓ trade", "? withdraw", "! move-everything", "may be used from: 192.0.2.10"):
+        assert row in done.stdout
+
+
+def test_the_table_also_prints_on_a_terminal_without_utf8(command: Command, pki: Pki) -> None:
+    with venue(pki, answer(KRAKEN.cases["least"]["body"])) as served:
+        done = command(
+            "--nonce-source", "own_key", url=served.url, environment={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "yes read" in done.stdout
+    assert "no  withdraw" in done.stdout
+
+
+def test_json_is_one_object(command: Command, pki: Pki) -> None:
+    with venue(pki, answer(KRAKEN.cases["least"]["body"])) as served:
+        done = command("--nonce-source", "own_key", "--json", url=served.url)
+    found = json.loads(done.stdout)
+    assert found["verdict"] == "pass"
+    assert found["facts"]["rights.granted"] == ["read", "trade"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--venue", "krakn"), "--venue"), (("--secret", "kQH5HW/8p1uG"), "unrecognized arguments"),
+        (("--timeout", "kQH5HW/8p1uG"), "--timeout"),
+        (("--api-key=kQH5HW/8p1uG",), "unrecognized arguments"), (("--nonce-source", "kQH5HW/8p1uG"), "--nonce-source"),
+        (("--nonce-source", "bot_stopped"), "bot_units"), (("--ip-allowlist", "exact"), "ip_allowlist.addresses"),
+        (("--allow", "reed"), "allow"), (("--credential", "kQH5HW/8p1uG"), "credential"),
+    ],
+)  # fmt: skip
+def test_a_usage_error_is_one_line_and_never_quotes_a_value_that_could_be_a_secret(
+    command: Command, options: tuple[str, ...], words: str
+) -> None:
+    done = command(*options)
+    assert done.returncode == 64
+    assert done.stdout == ""
+    assert done.stderr.startswith("USAGE: ")
+    assert done.stderr.count("\n") == 1
+    assert words in done.stderr
+    assert "kQH5HW" not in done.stderr
+
+
+@pytest.mark.parametrize("key", [b"", b"not json", b'{"key": "SANDBOXx0001"}', b"\xff\xfe"])
+def test_a_key_of_another_form_is_usage(command: Command, key: bytes) -> None:
+    done = command("--nonce-source", "own_key", key=key)
+    assert done.returncode == 64
+    assert "Traceback" not in done.stderr
+
+
+def test_help_is_the_reference(command: Command) -> None:
+    done = command("--help")
+    assert done.returncode == 0
+    assert "--nonce-source" in done.stdout
+
+
+def test_as_exec_start_pre_with_the_services_credential(pki: Pki, tmp_path: Path) -> None:
+    (tmp_path / "exchange_key").write_bytes(KEY)
+    with venue(pki, answer(KRAKEN.cases["least"]["body"])) as served:
+        done = subprocess.run(
+            [sys.executable, "-m", "golive.exchange", "--venue", "kraken", "--credential", "credential:exchange_key", "--rehearsal",
+             "--ca-file", pki.ca_file, "--base-url", served.url, "--nonce-source", "own_key", "--one-line"],
+            capture_output=True, text=True, check=False, env={**os.environ, "CREDENTIALS_DIRECTORY": str(tmp_path)}, timeout=60,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
