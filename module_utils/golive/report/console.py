@@ -46,7 +46,7 @@ def _top(top: tuple[Finding, ...], more: int) -> Table:
     table.add_column(overflow="fold", ratio=3)
     for one in top:
         what = Text.assemble((_WORD[one.verdict], _STYLE[one.verdict]), f" {one.severity}\n{clean(one.title, 120)}\n", (one.control, "dim"))
-        told = [("seen", one.seen or one.reason), ("wanted", one.wanted), ("fixed by", one.remedy.fixed_by), ("how", one.remedy.how),
+        told = [("seen", one.told), ("wanted", one.wanted), ("fixed by", one.remedy.fixed_by), ("how", one.remedy.how),
                 ("contained by", one.remedy.contained_by)]
         detail = Text("\n").join(Text.assemble((f"{name}: ", "dim"), clean(text, 240)) for name, text in told if text)
         table.add_row(what, detail)

@@ -9,6 +9,7 @@ from .hostile import clean, moment
 from .model import GRADES, Control, Finding, FirstScreen, Gate, Host
 from .records import Record, Records
 from .verdict_sentence import is_are, many
+from .verdicts import NOT_SEEN
 
 _WHEN_LIVE = ("kill", "step_down", "no_entries", "page")
 
@@ -27,9 +28,9 @@ def build(records: Records, controls: list[Control], gates: list[Gate], hosts: l
 
 
 def _by_money(control: Control) -> tuple[int, int, int, int, str]:
-    """Order by what it can cost: severity, then what the guard would do about it, then certain before unknown."""
+    """Order by what it can cost: severity, then certain before unknown, then what the guard would do about it."""
     reaction = _WHEN_LIVE.index(control.when_live) if control.when_live in _WHEN_LIVE else len(_WHEN_LIVE)
-    return (SEVERITIES.index(control.severity), reaction, 0 if control.verdict == "fail" else 1,
+    return (SEVERITIES.index(control.severity), 0 if control.verdict == "fail" else 1, reaction,
             0 if control.closes else 1, control.id)
 
 
@@ -37,7 +38,7 @@ def _finding(control: Control) -> Finding:
     row = next((one for one in control.rows if one.verdict == control.verdict), None)
     off = [fact for fact in row.facts if fact.holds is not True] if row else []
     return Finding(control=control.id, title=control.title, severity=control.severity, verdict=control.verdict,
-                   subject=row.subject if row else "", seen=_joined((fact.name, fact.seen) for fact in off),
+                   subject=row.subject if row else "", seen=_joined((fact.name, fact.seen) for fact in off if fact.seen != NOT_SEEN),
                    wanted=_joined((fact.name, fact.wanted) for fact in off),
                    reason=control.reason, remedy=control.remedy)
 

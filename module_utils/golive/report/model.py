@@ -169,6 +169,11 @@ class Finding:
     reason: str
     remedy: Remedy
 
+    @property
+    def told(self) -> str:
+        """Return what was seen, or for what could not be seen the reason."""
+        return self.seen if self.verdict == "fail" and self.seen else self.reason
+
 
 @dataclass(frozen=True)
 class FirstScreen:

@@ -12,6 +12,7 @@ from .hostile import clean, moment, words
 from .model import GRADES, TAGS, Control, Fact, Item, Remedy, Row, shown_as, worst
 from .records import FOLDERS, Record, Records
 
+NOT_SEEN = "not seen"
 _WHEN_LIVE = {"no_entries": "the guard, once live: no new entries", "step_down": "the guard, once live: steps down",
               "kill": "the guard, once live: pulls the kill switch"}
 
@@ -63,7 +64,7 @@ def _facts(seen: Any, wanted: Any) -> tuple[Fact, ...]:
     """Return each fact that the expectation names, and any other that was shown; a fact that was not seen does not hold."""
     if not isinstance(seen, dict) or not isinstance(wanted, dict):
         return (Fact("", _text(seen), _text(wanted), None),) if seen or wanted else ()
-    return tuple(Fact(name=clean(name, 80), seen=clean(_plain(seen[name]), 240) if name in seen else "not seen",
+    return tuple(Fact(name=clean(name, 80), seen=clean(_plain(seen[name]), 240) if name in seen else NOT_SEEN,
                       wanted=_wanted(wanted[name]) if name in wanted else "",
                       holds=_holds(seen.get(name), wanted[name]) if name in wanted and name in seen else None)
                  for name in {**wanted, **seen})
@@ -97,6 +98,8 @@ def _plain(value: Any) -> Any:
 
 
 def _plain_tests(tests: Any) -> dict[str, Any]:
+    if tests == {"len": {"eq": 0}}:
+        return {"eq": "nothing"}
     return {operator: _plain_tests(operand) if isinstance(operand, dict) else _plain(operand) for operator, operand in tests.items()}
 
 
