@@ -20,6 +20,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 BOT = ROOT / "molecule/lab/bots/kraken_micro"
 DEADLINE_S = 60.0
+RIGHTS = ["query-funds", "query-open-trades", "query-closed-trades", "modify-trades", "close-trades"]
 
 
 def free_port() -> int:
@@ -97,8 +98,7 @@ class Bot:
             (folder / name).mkdir(parents=True, exist_ok=True)
         self.process: subprocess.Popen[bytes] | None = None
         if mode != "shadow":
-            rights = changes.pop("rights", None) or ["query-funds", "query-open-trades", "query-closed-trades", "modify-trades", "close-trades",
-                                                       "create-ws-token"]
+            rights = changes.pop("rights", None) or [*RIGHTS, "create-ws-token"]
             key = exchange.admin("POST", "keys", {"account": account, "rights": rights})
             self.key = {"key": key["key"], "secret": key["secret"]}
             (folder / "cred/exchange_key").write_text(json.dumps(self.key))

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from .conftest import wait_for
+from .conftest import RIGHTS, wait_for
 
 
 def counted(bot: Any, *kinds: str) -> int:
@@ -107,12 +107,12 @@ def test_balance_falls_back_tier_by_tier_and_nothing_is_bought_without_one(make_
     bot = make_bot().start()
     wait_for(lambda: tier(bot) == "1.0", "the stream's balance")
     bot.stop()
-    without_stream = ["query-funds", "query-open-trades", "query-closed-trades", "modify-trades", "close-trades"]
-    bot = make_bot(rights=without_stream).start()
+    bot = make_bot(rights=RIGHTS).start()
     wait_for(lambda: tier(bot) == "2.0", "the second source")
     exchange.strike("balance_source_failure", bot.account, endpoints="BalanceEx")
     wait_for(lambda: tier(bot) == "3.0", "the third source")
-    exchange.strike("balance_source_failure", bot.account, endpoints="Balance")
+    exchange.calm()
+    exchange.strike("balance_source_failure", bot.account, endpoints="BalanceEx,Balance")
     wait_for(lambda: [one for one in bot.ledger("risk") if "balance_unknown" in one["reasons"]], "an entry refused for want of a balance")
     entries = exchange.verdicts(bot.account)["totals"]["entries"]
     seen = counted(bot, "risk")
