@@ -17,7 +17,7 @@ from .cruelties import CATALOGUE
 from .errors import BadRequest, NotFound, SandboxError
 from .generator import PATTERNS
 from .judge import RULES
-from .money import parse
+from .money import parse, plain
 from .rates import KRAKEN_TIERS
 from .view import account_view
 
@@ -297,10 +297,10 @@ class Admin:
             book = engine.books[symbol]
             out[symbol] = {
                 "status": market.status,
-                "price": str(engine.index_price[symbol]),
-                "last": str(engine.last_price[symbol]),
-                "bids": [[str(price), str(qty)] for price, qty in book.bids.depth(5)],
-                "asks": [[str(price), str(qty)] for price, qty in book.asks.depth(5)],
+                "price": plain(engine.index_price[symbol]),
+                "last": plain(engine.last_price[symbol]),
+                "bids": [[plain(price), plain(qty)] for price, qty in book.bids.depth(5)],
+                "asks": [[plain(price), plain(qty)] for price, qty in book.asks.depth(5)],
                 "as_of": market.as_of,
                 "pattern": None if market.generator.pattern is None else market.generator.pattern.name,
             }
@@ -322,7 +322,7 @@ class Admin:
         market.refresh(now)
         self._exchange.advance()
         return _answer(
-            {"pair": market.instrument.symbol, "price": str(self._exchange.engine.index_price[market.instrument.symbol]), "now": now}
+            {"pair": market.instrument.symbol, "price": plain(self._exchange.engine.index_price[market.instrument.symbol]), "now": now}
         )
 
     async def pattern(self, request: web.Request) -> web.Response:

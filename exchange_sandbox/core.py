@@ -64,6 +64,7 @@ class Exchange:
         self._dirty_nonces: set[str] = set()
         self._beat: Optional[asyncio.Task[None]] = None
         self.journal: Journal = state.load(self)
+        self.judge.rebuild()
         self.markets.start(self.clock.now())
         self.publish()
 

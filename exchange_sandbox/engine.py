@@ -52,6 +52,11 @@ class Engine:
             raise Refusal("insufficient_funds")
         self._book_entry(account, asset, amount, ZERO, kind, self.ids.txid("F"), now)
 
+    def take_fee(self, asset: str, fee: Decimal) -> None:
+        """Put a fee into the venue's purse."""
+        if fee:
+            self.fees[asset] = self.fees.get(asset, ZERO) + fee
+
     def drain(self) -> list[Fact]:
         """Return and forget the facts since the last call."""
         facts, self._facts = self._facts, []
@@ -263,7 +268,7 @@ class Engine:
             order.fee_exact += cost * instrument.fee_rate(maker, account.volume_30d(now))
             fee = order.fee_exact.quantize(instrument.cost_step, rounding=ROUND_HALF_UP) - order.fee
             order.fee += fee
-            self.fees[instrument.quote] = self.fees.get(instrument.quote, ZERO) + fee
+            self.take_fee(instrument.quote, fee)
             account.add_volume(now, cost)
         self._rehold(order, account, instrument, now)
         if quiet:

@@ -239,12 +239,21 @@ class Judge:
 
     def filled(self, account: Account, fill: Fill) -> None:
         """Follow the account's own inventory, and look after the declared time whether a stop covers an entry."""
+        self._carry(account, fill)
         memory = self._of(account.name)
-        sign = 1 if fill.side == BUY else -1
-        memory.net[fill.symbol] = max(ZERO, memory.net.get(fill.symbol, ZERO) + sign * fill.qty)
         within = account.profile.get("stop_within_s")
         if fill.side == BUY and within is not None:
             memory.due.append(_Due(fill.at + float(within), fill, memory.entries.get(fill.order_id)))
+
+    def _carry(self, account: Account, fill: Fill) -> None:
+        net = self._of(account.name).net
+        net[fill.symbol] = max(ZERO, net.get(fill.symbol, ZERO) + (fill.qty if fill.side == BUY else -fill.qty))
+
+    def rebuild(self) -> None:
+        """Know the inventories again after a restart."""
+        for account in self._engine.accounts.values():
+            for fill in account.fills:
+                self._carry(account, fill)
 
     def naked(self, account: Account, symbol: str) -> Decimal:
         """Return the quantity that the account bought, still has, and no open stop covers."""

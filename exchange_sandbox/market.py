@@ -124,14 +124,14 @@ class Market:
     def refresh(self, now: float) -> None:
         """Quote the present price at once (after a jump, or when a cruelty changed the book)."""
         if not self.generator.frozen:
-            self._quote(self._round(Decimal(repr(self.generator.price()))), now)
+            self._quote(self._round(Decimal(repr(self.generator.price()))), now, print_trade=True)
 
     def _has_foreign_orders(self) -> bool:
         book = self.engine.books[self.instrument.symbol]
         total = sum(len(level.orders) for side in (book.bids, book.asks) for level in side.levels.values())
         return total > len([order for order in self._house if order.is_open]) or bool(self.engine.stops[self.instrument.symbol])
 
-    def _quote(self, price: Decimal, now: float) -> None:
+    def _quote(self, price: Decimal, now: float, print_trade: bool = False) -> None:
         engine, symbol = self.engine, self.instrument.symbol
         for order in self._house:
             if order.is_open:
@@ -161,7 +161,7 @@ class Market:
                         ),
                         now,
                     )
-        if self._rng.random() < self.settings.flow:
+        if self._rng.random() < self.settings.flow or print_trade:
             self._take(price, now)
         engine.set_index(symbol, price, now)
 
@@ -194,11 +194,12 @@ class Market:
         return qty.quantize(self.instrument.lot, rounding=ROUND_DOWN)
 
     def state(self) -> dict[str, Any]:
-        return {"generator": self.generator.state(), "last_tick": self.last_tick, "status": self.status}
+        return {"generator": self.generator.state(), "last": str(self.engine.last_price[self.instrument.symbol])}
 
     def restore(self, state: dict[str, Any], now: float) -> None:
+        """Continue after a restart. The last price comes back too, or waiting stops would look at the wrong one."""
         self.generator.restore(state["generator"])
-        self.status = str(state["status"])
+        self.engine.last_price[self.instrument.symbol] = self.engine.index_price[self.instrument.symbol] = Decimal(state["last"])
         self.last_tick = now
 
 

@@ -12,7 +12,20 @@ ONE = Decimal(1)
 decimal.getcontext().prec = 60
 decimal.DefaultContext.prec = 60
 
-__all__ = ["ONE", "ROUND_DOWN", "ROUND_HALF_UP", "ROUND_UP", "ZERO", "Decimal", "fixed", "is_multiple", "parse", "places", "quantum"]
+__all__ = [
+    "ONE",
+    "ROUND_DOWN",
+    "ROUND_HALF_UP",
+    "ROUND_UP",
+    "ZERO",
+    "Decimal",
+    "fixed",
+    "is_multiple",
+    "parse",
+    "places",
+    "plain",
+    "quantum",
+]
 
 
 def quantum(decimals: int) -> Decimal:
@@ -29,6 +42,12 @@ def places(value: Decimal) -> int:
     """Return how many decimal places a number needs (trailing zeros do not count)."""
     exponent = value.normalize().as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def plain(value: Decimal) -> str:
+    """Write a number without trailing zeros and without exponent."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:

@@ -46,8 +46,8 @@ class Order:
     expire_at: Optional[float] = None
     created: float = 0.0
     closed: Optional[float] = None
-    #: pending (waits for its trigger), open, closed (filled), canceled, expired
-    status: str = "open"
+    #: new (not taken yet), pending (waits for its trigger), open, closed (filled), canceled, expired
+    status: str = "new"
     reason: str = ""
     filled: Decimal = ZERO
     cost: Decimal = ZERO
@@ -89,7 +89,7 @@ class Order:
         out: dict[str, Any] = {}
         for item in fields(self):
             value = getattr(self, item.name)
-            out[item.name] = str(value) if isinstance(value, Decimal) else value
+            out[item.name] = format(value, "f") if isinstance(value, Decimal) else value
         return out
 
     @classmethod
@@ -121,7 +121,7 @@ class Fill:
     at: float
 
     def to_dict(self) -> dict[str, Any]:
-        return {item.name: str(value) if isinstance(value := getattr(self, item.name), Decimal) else value for item in fields(self)}
+        return {item.name: format(value, "f") if isinstance(value := getattr(self, item.name), Decimal) else value for item in fields(self)}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Fill:

@@ -57,7 +57,7 @@ def apply(engine: Engine, fact: Fact) -> None:
         amount, fee, balance = (Decimal(fact[name]) for name in ("amount", "fee", "balance"))
         account.balances[fact["asset"]] = balance
         account.ledger.append(LedgerEntry(fact["id"], fact["ref"], fact["at"], fact["kind"], fact["asset"], amount, fee, balance))
-        engine.fees[fact["asset"]] = engine.fees.get(fact["asset"], Decimal(0)) + fee
+        engine.take_fee(fact["asset"], fee)
     elif kind == "house":
         house = engine.accounts[fact["account"]]
         house.balances[fact["asset"]] = house.balance(fact["asset"]) + Decimal(fact["delta"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .accounts import Account
+from .money import plain
 from .orders import Fill, Order
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def account_view(exchange: Exchange, account: Account, short: bool = False) -> d
         "tier": account.tier,
         "limits": account.limits,
         "profile": account.profile,
-        "balances": {asset: str(amount) for asset, amount in sorted(account.balances.items())},
-        "held": {asset: str(amount) for asset, amount in sorted(account.holds.items()) if amount},
-        "equity_usd": None if value is None else str(value),
+        "balances": {asset: plain(amount) for asset, amount in sorted(account.balances.items())},
+        "held": {asset: plain(amount) for asset, amount in sorted(account.holds.items()) if amount},
+        "equity_usd": None if value is None else plain(value),
         "open_orders": len(opened),
         "fills": len(account.fills),
     }
@@ -52,9 +53,9 @@ def account_view(exchange: Exchange, account: Account, short: bool = False) -> d
         if qty:
             positions[symbol] = {
                 "side": "long",
-                "qty": str(qty),
-                "value": str(qty * engine.last_price[symbol]),
-                "without_stop": str(exchange.judge.naked(account, symbol)),
+                "qty": plain(qty),
+                "value": plain(qty * engine.last_price[symbol]),
+                "without_stop": plain(exchange.judge.naked(account, symbol)),
             }
     out.update(
         {

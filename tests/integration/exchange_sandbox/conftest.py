@@ -1,4 +1,5 @@
 """A running sandbox per test: real sockets on loopback, its own state, and small clients for both sides."""
+
 from __future__ import annotations
 
 import asyncio
@@ -47,7 +48,9 @@ def free_port() -> int:
         return int(handle.getsockname()[1])
 
 
-def http(method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None, timeout: float = DEADLINE_S) -> tuple[int, dict[str, str], bytes]:
+def http(
+    method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None, timeout: float = DEADLINE_S
+) -> tuple[int, dict[str, str], bytes]:
     request = urllib.request.Request(url, data=body, method=method, headers=headers or {})
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
@@ -71,8 +74,13 @@ class Sandbox:
     def start(self) -> None:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "exchange_sandbox", "--config", str(self.directory / "config.json")], cwd=ROOT,
-                                            env=environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "exchange_sandbox", "--config", str(self.directory / "config.json")],
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
         eventually(self._up, "the sandbox answers; its log: %s" % self.log)
 
     def _up(self) -> bool:
@@ -137,7 +145,7 @@ class Client:
         inner = hashlib.sha256(nonce.encode() + body).digest()
         return base64.b64encode(hmac.new(base64.b64decode(self.secret), path.encode() + inner, hashlib.sha512).digest()).decode()
 
-    def call(self, endpoint: str, nonce: int | None = None, flip: bool = False, timeout: float = DEADLINE_S, **params: Any) -> dict[str, Any]:
+    def call(self, endpoint: str, nonce: int | None = None, flip: bool = False, **params: Any) -> dict[str, Any]:
         path = "/0/private/" + endpoint
         number = str(self.nonce() if nonce is None else nonce)
         body = urlencode({"nonce": number, **params}).encode()
@@ -146,8 +154,12 @@ class Client:
             raw = bytearray(base64.b64decode(signature))
             raw[0] ^= 1
             signature = base64.b64encode(raw).decode()
-        _, _, text = http("POST", self.venue + path, body, {"API-Key": self.key, "API-Sign": signature, "User-Agent": self.agent,
-                                                           "Content-Type": "application/x-www-form-urlencoded"}, timeout)
+        _, _, text = http(
+            "POST",
+            self.venue + path,
+            body,
+            {"API-Key": self.key, "API-Sign": signature, "User-Agent": self.agent, "Content-Type": "application/x-www-form-urlencoded"},
+        )
         return json.loads(text)
 
     def good(self, endpoint: str, **params: Any) -> Any:
@@ -173,9 +185,15 @@ def make_sandbox(tmp_path: Path) -> Iterator[Callable[..., Sandbox]]:
         token = secrets.token_hex(24)
         (directory / "token").write_text(token)
         venue, admin = free_port(), free_port()
-        config = {"state_dir": str(directory / "state"), "token_file": str(directory / "token"), "allow_plain_http_on_loopback": True,
-                  "venue": {"host": "127.0.0.1", "port": venue}, "admin": {"host": "127.0.0.1", "port": admin},
-                  "public_rate": {"max": 100000, "decay": 1000}, **settings}
+        config = {
+            "state_dir": str(directory / "state"),
+            "token_file": str(directory / "token"),
+            "allow_plain_http_on_loopback": True,
+            "venue": {"host": "127.0.0.1", "port": venue},
+            "admin": {"host": "127.0.0.1", "port": admin},
+            "public_rate": {"max": 100000, "decay": 1000},
+            **settings,
+        }
         (directory / "config.json").write_text(json.dumps(config))
         sandbox = Sandbox(directory, config, token, "http://127.0.0.1:%d" % venue, "http://127.0.0.1:%d" % admin, log=directory / "log")
         started.append(sandbox)
@@ -194,9 +212,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     token = secrets.token_hex(24)
     (directory / "token").write_text(token)
     venue, admin = free_port(), free_port()
-    config = {"state_dir": str(directory / "state"), "token_file": str(directory / "token"), "allow_plain_http_on_loopback": True,
-              "venue": {"host": "127.0.0.1", "port": venue}, "admin": {"host": "127.0.0.1", "port": admin},
-              "public_rate": {"max": 100000, "decay": 1000}}
+    config = {
+        "state_dir": str(directory / "state"),
+        "token_file": str(directory / "token"),
+        "allow_plain_http_on_loopback": True,
+        "venue": {"host": "127.0.0.1", "port": venue},
+        "admin": {"host": "127.0.0.1", "port": admin},
+        "public_rate": {"max": 100000, "decay": 1000},
+    }
     (directory / "config.json").write_text(json.dumps(config))
     sandbox = Sandbox(directory, config, token, "http://127.0.0.1:%d" % venue, "http://127.0.0.1:%d" % admin, log=directory / "log")
     sandbox.start()
@@ -207,6 +230,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 @pytest.fixture
 def run() -> Callable[[Any], Any]:
     """Run a coroutine with a deadline."""
+
     def go(coroutine: Any) -> Any:
         return asyncio.run(asyncio.wait_for(coroutine, DEADLINE_S * 2))
+
     return go

@@ -1,4 +1,5 @@
 """ccxt as an oracle: its sync, async and stream clients work against the sandbox with nothing changed but the base URL."""
+
 from __future__ import annotations
 
 import asyncio
@@ -11,10 +12,22 @@ import pytest
 
 
 def _settings(sandbox: Any, client: Any) -> dict[str, Any]:
-    return {"apiKey": client.key, "secret": client.secret, "enableRateLimit": False, "urls": {"api": {
-        "public": sandbox.venue, "private": sandbox.venue, "ws": {"publicV2": sandbox.venue.replace("http", "ws") + "/v2",
-                                                                 "privateV2": sandbox.venue.replace("http", "ws") + "/v2",
-                                                                 "private": sandbox.venue.replace("http", "ws") + "/v2"}}}}
+    return {
+        "apiKey": client.key,
+        "secret": client.secret,
+        "enableRateLimit": False,
+        "urls": {
+            "api": {
+                "public": sandbox.venue,
+                "private": sandbox.venue,
+                "ws": {
+                    "publicV2": sandbox.venue.replace("http", "ws") + "/v2",
+                    "privateV2": sandbox.venue.replace("http", "ws") + "/v2",
+                    "private": sandbox.venue.replace("http", "ws") + "/v2",
+                },
+            }
+        },
+    }
 
 
 @pytest.fixture
@@ -73,10 +86,8 @@ def test_ccxt_sees_the_venues_errors_as_its_own_classes(known: tuple[Any, Any, s
         bot.create_order("SHIB/USDT", "limit", "buy", 50, 0.00000800)
     with pytest.raises(ccxt.PermissionDenied):
         bot.withdraw("USDT", 10, "nowhere", {"key": "mine"})
+    bot.incrementing_nonce = lambda: 1  # type: ignore[method-assign]
     with pytest.raises(ccxt.InvalidNonce):
-        bot.nonce = lambda: 1  # type: ignore[method-assign]
-        bot.options["lastNonce"] = 0
-        bot.incrementing_nonce = lambda: 1  # type: ignore[method-assign]
         bot.fetch_balance()
     bad = ccxt.kraken({**_settings(sandbox, client), "apiKey": "A" * 56})
     with pytest.raises(ccxt.AuthenticationError):
