@@ -272,7 +272,7 @@ def _fees(path: str, pairs: List[str], venue: Kraken) -> Dict[str, Any]:
         fee = need(one(found.get("fees") if isinstance(found, dict) else None, "TradeVolume").get("fee"), "fee") / 100
         most = max(most, fee)
         if modelled < fee:
-            below.append("%s: %s below %s" % (name, modelled, fee))
+            below.append("%s: %s below %s" % (name, modelled, fee.normalize()))
     return {"fees.modelled_below_venue": below, "fees.venue_taker_max": float(most)}
 
 

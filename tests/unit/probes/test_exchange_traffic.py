@@ -24,7 +24,8 @@ def row(good=100, bad=0, open_=0, samples=()):
 
 def sandbox(totals=None, clock=None, **rules):
     verdicts = {"rules": rules, "totals": TOTALS if totals is None else totals}
-    return FakeLook({"/clock": marked(clock or {"now": 1000.0}), "/verdicts": marked(verdicts)}, secrets={"vault:kv/x#token": "very-secret"})
+    answers = {"/clock": marked(clock or {"now": 1000.0}), "/verdicts": marked(verdicts)}
+    return FakeLook(answers, secrets={"vault:kv/x#token": "very-secret"})
 
 
 def test_kept_rules_are_counted():
