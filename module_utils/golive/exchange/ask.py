@@ -275,6 +275,8 @@ class _Asking:
         reason = _SAYS.get(refused.kind, "the venue answered with an error that golive does not know")
         if words:
             reason += ": '%s'" % words if refused.kind != MALFORMED else ": %s" % words
+        if refused.hint:
+            reason += "; " + refused.hint
         if refused.kind == CLOCK:
             reason += _clock_words(self._offset)
         if refused.kind == NONCE:

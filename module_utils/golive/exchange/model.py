@@ -84,12 +84,13 @@ class Answer(NamedTuple):
 class Refused(Exception):
     """The venue answered, but not with a report: `kind` is one of the words above, `words` the venue's own (unredacted).
 
-    `str()` holds the kind only: the words are shown by whoever has redacted them. `until` is a UTC time to ask again.
+    `str()` holds the kind only: the words are shown by whoever has redacted them. `until` is a UTC time to ask again; `hint`
+    is ours, for a person.
     """
 
-    def __init__(self, kind: str, words: str = "", until: Optional[datetime] = None) -> None:
+    def __init__(self, kind: str, words: str = "", until: Optional[datetime] = None, hint: str = "") -> None:
         super().__init__(kind)
-        self.kind, self.words, self.until = kind, words, until
+        self.kind, self.words, self.until, self.hint = kind, words, until, hint
 
 
 class IpRule(NamedTuple):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from ..canonical import utc
 from .model import IMPLIED_BY, NEVER, NO_RIGHT, NONCE, NOT_AUTHENTICATED, KeyReport
 from .nonce import UNITS, unit_of
 
+CLOCKS_DIFFER = timedelta(seconds=60)  # a key made a moment ago may lie in the future of a host whose clock is behind
 NEVER_DAYS = 36500  # what `days_left` says where the venue says "never", so that one comparison serves both
 
 
@@ -137,9 +138,9 @@ def equals(report: KeyReport, egress: Optional[Sequence[str]]) -> Optional[bool]
 
 def age_days(report: KeyReport, now: datetime) -> Optional[float]:
     """Return the key's age in days, None if unknown or said to lie in the future."""
-    if report.created is None or report.created > now:
+    if report.created is None or report.created > now + CLOCKS_DIFFER:
         return None
-    return round((now - report.created).total_seconds() / 86400, 2)
+    return round(max(0.0, (now - report.created).total_seconds() / 86400), 2)
 
 
 def days_left(report: KeyReport, now: datetime) -> Optional[float]:

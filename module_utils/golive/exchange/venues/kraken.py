@@ -12,11 +12,11 @@ from urllib.parse import urlencode
 
 from ..mac import base64_bytes, kraken_mac
 from ..model import (
+    AMBIGUOUS,
     BAD_KEY,
     BAD_SIGNATURE,
     LOCKED,
     NEVER,
-    NO_RIGHT,
     NONCE,
     RATE,
     SERVICE,
@@ -55,7 +55,7 @@ _ERRORS: Tuple[Tuple[str, str], ...] = (
     ("EAPI:Invalid key", BAD_KEY),
     ("EAPI:Invalid signature", BAD_SIGNATURE),
     ("EAPI:Invalid nonce", NONCE),
-    ("EGeneral:Permission denied", NO_RIGHT),
+    ("EGeneral:Permission denied", AMBIGUOUS),
     ("EGeneral:Temporary lockout", LOCKED),
     ("EAPI:Rate limit exceeded", RATE),
     ("EOrder:Rate limit exceeded", RATE),
@@ -64,6 +64,7 @@ _ERRORS: Tuple[Tuple[str, str], ...] = (
     ("EService:", SERVICE),
     ("EGeneral:Internal error", SERVICE),
 )
+_NO_RIGHT_NEEDED = "this question needs no right, so look first whether this host's address is on the key's list"
 _LOCKOUT = timedelta(minutes=15)  # documented as "about 15 minutes"; every further attempt prolongs it
 
 
@@ -106,7 +107,7 @@ class Kraken(Venue):
         words = "; ".join(errors)
         for start, kind in _ERRORS:
             if any(error.startswith(start) for error in errors):
-                raise Refused(kind, words, _until(kind, words))
+                raise Refused(kind, words, _until(kind, words), _NO_RIGHT_NEEDED if kind == AMBIGUOUS else "")
         raise Refused(UNKNOWN_ERROR, words)
 
     def read(self, answer: Answer, credential: Credential) -> KeyReport:
