@@ -41,7 +41,7 @@ FACTS = {
     "chain_reason": "str; which line does not hold",
     "entries": "int; lines of the audit chain",
     "off_host_head_matches": "bool; every carried head lies on the chain",
-    "shared_keys": "list of str; principals of different kinds that sign with one key",
+    "shared_keys": "list of str; principals that sign with one key",
     "unknown_issuers": "list of str; records whose issuer may not issue them",
     "envelopes": "int; records that hold",
     "unproven": "list of str; automated controls without a red proof that counts",
@@ -203,21 +203,18 @@ def _audit(ask: Mapping[str, Any], look: Look) -> Observed:
 
 def _issuers(ask: Mapping[str, Any], look: Look) -> Observed:
     root, system = Path(str(look.context["root"])), str(ask.get("system") or look.context["system"])
-    known = people.load(root / "signers" / system / "roles.yml", look.rehearsal)
     try:
-        signers = ticket.parse_signers(signing.signers_of(root / "signers" / system, look.rehearsal), look.rehearsal)
+        ticket.parse_signers(signing.signers_of(root / "signers" / system, look.rehearsal), look.rehearsal)
+        reader, good, bad = envelope.reader(root, system, look.now(), rehearsal=look.rehearsal), 0, []
     except ticket.Refused as exc:
-        raise Undecided(str(exc)) from None
-    kinds: Dict[str, List[str]] = {}
-    for one in signers:
-        kinds.setdefault(one.key, []).append(one.principal)
-    shared = [name for names in kinds.values() if len({known.issuers.get(one, "a person") for one in names}) > 1 for name in names]
-    reader, good, bad = envelope.reader(root, system, look.now(), rehearsal=look.rehearsal), 0, []
+        if exc.code != "same_key":
+            raise Undecided(str(exc)) from None
+        return Observed({"shared_keys": [str(exc)]})  # nothing else can be said: who signed what is not known
     for kind in people.EVIDENCE_KINDS:
         records, problems = reader.read_all(_folder(ask, look), kind)
         good += len(records)
         bad += [str(one) for one in problems if one.code in ("wrong_role", "unknown_signer", "wrong_issuer")]
-    return Observed({"shared_keys": sorted(shared), "unknown_issuers": sorted(set(bad)), "envelopes": good}, opportunities=good)
+    return Observed({"shared_keys": [], "unknown_issuers": sorted(set(bad)), "envelopes": good}, opportunities=good)
 
 
 def _red_proofs(ask: Mapping[str, Any], look: Look) -> Observed:
