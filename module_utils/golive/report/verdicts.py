@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .. import judge, operators
+from .. import operators, wording
 from ..catalogue import SEVERITIES
 from ..errors import GoliveError, Undecided
 from ..judge import VERDICTS
@@ -64,8 +64,8 @@ def _facts(seen: Any, wanted: Any) -> tuple[Fact, ...]:
     """Return each fact that the expectation names, and any other that was shown; a fact that was not seen does not hold."""
     if not isinstance(seen, dict) or not isinstance(wanted, dict):
         return (Fact("", _text(seen), _text(wanted), None),) if seen or wanted else ()
-    return tuple(Fact(name=clean(name, 80), seen=clean(_plain(seen[name]), 240) if name in seen else NOT_SEEN,
-                      wanted=_wanted(wanted[name]) if name in wanted else "",
+    return tuple(Fact(name=clean(name, 80), seen=clean(wording.said(seen[name]), 240) if name in seen else NOT_SEEN,
+                      wanted=clean(wording.wanted(wanted[name]), 240) if name in wanted else "",
                       holds=_holds(seen.get(name), wanted[name]) if name in wanted and name in seen else None)
                  for name in {**wanted, **seen})
 
@@ -77,30 +77,8 @@ def _holds(seen: Any, tests: Any) -> bool | None:
         return None
 
 
-def _wanted(tests: Any) -> str:
-    try:
-        return clean(judge.phrase(_plain_tests(tests)), 240)
-    except (AttributeError, KeyError, TypeError):
-        return clean(_plain(tests), 240)
-
-
 def _text(value: Any) -> str:
-    return "" if value is None or value == {} else clean(_plain(value))
-
-
-def _plain(value: Any) -> Any:
-    """Return a JSON value as a person writes it: yes, no, a list without brackets."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(str(_plain(one)) for one in value) or "nothing"
-    return "no value" if value is None else value
-
-
-def _plain_tests(tests: Any) -> dict[str, Any]:
-    if tests == {"len": {"eq": 0}}:
-        return {"eq": "nothing"}
-    return {operator: _plain_tests(operand) if isinstance(operand, dict) else _plain(operand) for operator, operand in tests.items()}
+    return "" if value is None or value == {} else clean(wording.said(value))
 
 
 def _unjudged(fields: Record, records: Records) -> str:
