@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.exchange.leaks import assert_clean
 from tests.integration.exchange.tls_venue import Pki, answer, venue
 from tests.unit.exchange.venue_fixtures import fixture
 
@@ -29,11 +30,13 @@ def command(pki: Pki) -> Command:
         os.write(write, key)
         os.close(write)
         try:
-            return subprocess.run(
+            done = subprocess.run(
                 [sys.executable, "-m", "golive.exchange", "--venue", "kraken", "--credential", f"fd:{read}", "--rehearsal", "--ca-file",
                  pki.ca_file, "--base-url", url, *options],
                 pass_fds=(read,), capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}, timeout=60,
             )  # fmt: skip
+            assert_clean(done.stdout + done.stderr, KRAKEN.credential)
+            return done
         finally:
             os.close(read)
 

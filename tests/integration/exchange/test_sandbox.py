@@ -20,6 +20,7 @@ from golive.exchange.nonce import Plan
 from golive.exchange.outcome import Outcome, facts
 from golive.exchange.rules import Demands, judge
 
+from tests.integration.exchange.leaks import assert_clean
 from tests.integration.exchange.tls_venue import Pki
 
 ROOT = Path(__file__).parents[3]
@@ -92,7 +93,9 @@ def post(port: int, path: str, body: dict[str, Any]) -> dict[str, Any]:
 
 def put(url: str, pki: Pki, credential: Credential, **more: Any) -> Outcome:
     question = Question("kraken", credential, base_url=url, ca_file=pki.ca_file, rehearsal=True, nonce=Plan("own_key"))
-    return ask(question._replace(**more), WORLD)
+    outcome = ask(question._replace(**more), WORLD)
+    assert_clean(repr(outcome) + json.dumps(facts(outcome, WORLD.now())), credential)
+    return outcome
 
 
 def test_the_bots_key_passes(sandbox: tuple[str, Mint], pki: Pki) -> None:

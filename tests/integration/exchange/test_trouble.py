@@ -17,9 +17,10 @@ import pytest
 from golive.exchange import transport
 from golive.exchange.ask import Question, World, ask
 from golive.exchange.nonce import Plan
-from golive.exchange.outcome import Outcome
+from golive.exchange.outcome import Outcome, facts
 from golive.exchange.rules import Demands, judge
 
+from tests.integration.exchange.leaks import assert_clean
 from tests.integration.exchange.tls_venue import Asked, Pki, Play, answer, raw, venue
 from tests.unit.exchange.venue_fixtures import NAMES, fixture
 
@@ -32,7 +33,13 @@ OWN = Plan(source="own_key")
 def put(url: str, pki: Pki, name: str = "kraken", world: World = NO_REST, **more: Any) -> Outcome:
     found = fixture(name)
     question = Question(name, found.credential, base_url=url, ca_file=pki.ca_file, rehearsal=True, nonce=OWN)
-    return ask(question._replace(**more), world)
+    question = question._replace(**more)
+    outcome = ask(question, world)
+    shown = (
+        repr(outcome) + json.dumps(facts(outcome, datetime.now(UTC))) + repr(judge(outcome, Demands(), datetime.now(UTC))) + repr(question)
+    )
+    assert_clean(shown, question.credential)
+    return outcome
 
 
 def verdict(outcome: Outcome) -> str:
