@@ -1,0 +1,110 @@
+"""The module in a playbook: check, real, check, real change nothing; at -vvvv nothing of the key is in any output or file."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.exchange.leaks import assert_clean, leaks
+from tests.integration.exchange.tls_venue import Pki, TlsVenue, answer, venue
+from tests.unit.exchange.venue_fixtures import fixture
+
+ROOT = Path(__file__).parents[3]
+KRAKEN = fixture("kraken")
+MATERIAL = json.dumps({"key": KRAKEN.credential.key, "secret": KRAKEN.credential.secret})
+GOOD, BAD = (answer(KRAKEN.cases[case]["body"]) for case in ("least", "documented"))
+HOSTILE = answer(
+    {"error": [f"EAPI:Invalid key {KRAKEN.credential.key} {KRAKEN.credential.secret} from 203.0.113.9 {{{{ 1 + 1 }}}} \x1b[31m"]}
+)
+
+
+def tasks(served: TlsVenue, pki: Pki, folder: Path) -> list[dict[str, Any]]:
+    """One connection a task, in the order of the plays: pass, fail, refused, and two that are wrong before anything is asked."""
+    asked = {
+        "venue": "kraken",
+        "rehearsal": True,
+        "base_url": served.url,
+        "ca_file": pki.ca_file,
+        "nonce_source": "own_key",
+        "enforce": False,
+    }
+    file = {**asked, "credential": f"file:{folder}/key.json"}
+    memory = {**asked, "key_material": "{{ lookup('ansible.builtin.env', 'GOLIVE_TEST_KEY') }}"}
+    return [
+        {"exchange_key_permissions": file, "register": "one"},
+        {"exchange_key_permissions": memory, "register": "two"},
+        {"exchange_key_permissions": memory, "register": "three"},
+        {"exchange_key_permissions": {**file, "allow": ["reed"]}, "register": "four", "ignore_errors": True},
+        {"exchange_key_permissions": {**asked, "credential": f"file:{folder}/absent.json"}, "register": "five", "ignore_errors": True},
+        {"ansible.builtin.debug": {"var": "[one, two, three, four, five]"}},
+        {"ansible.builtin.copy": {"content": "{{ [one, two, three] | to_json }}", "dest": f"{folder}/results.json"}, "check_mode": False},
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "key.json").write_text(MATERIAL)
+    (tmp_path / "key.json").chmod(0o600)
+    for name in ("config", "tmp"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "config/ansible.cfg").write_text(
+        f"[defaults]\nlibrary={ROOT}/library\nmodule_utils={ROOT}/module_utils\nlocal_tmp={tmp_path}/tmp\nremote_tmp={tmp_path}/tmp\n"
+        f"log_path={tmp_path}/ansible.log\nretry_files_enabled=False\ninventory=localhost,\n[connection]\npipelining=True\n"
+    )
+    return tmp_path
+
+
+def play(served: TlsVenue, pki: Pki, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    book = folder / "config/play.yml"
+    book.write_text(json.dumps([{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks(served, pki, folder)}]))
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-playbook"), str(book), "-e", f"ansible_python_interpreter={sys.executable}", *options],
+        capture_output=True, text=True, check=False, timeout=120, cwd=folder / "config",
+        env={**os.environ, "ANSIBLE_CONFIG": str(folder / "config/ansible.cfg"), "GOLIVE_TEST_KEY": MATERIAL, "ANSIBLE_NOCOLOR": "1"},
+    )  # fmt: skip
+
+
+def test_four_runs_change_nothing_and_leak_nothing(pki: Pki, folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    verdicts = []
+    with venue(pki, *[GOOD, BAD, HOSTILE] * 4) as served:
+        for options in (["--check", "--diff", "-vvvv"], ["-vvvv"], ["--check", "-vvvv"], []):
+            done = play(served, pki, folder, *options)
+            assert done.returncode == 0, done.stdout[-2000:]
+            signatures = [asked.headers["api-sign"] for asked in served.asked]
+            assert_clean(done.stdout + done.stderr, KRAKEN.credential, signatures)
+            assert "203.0.113.9" not in done.stdout
+            assert "Traceback" not in done.stdout + done.stderr
+            results = json.loads((folder / "results.json").read_text())
+            assert [result["changed"] for result in results] == [False] * 3
+            assert [result["changes"] for result in results] == [[]] * 3
+            verdicts.append([result["verdict"] for result in results])
+        assert served.connections == 12
+        assert_clean((folder / "ansible.log").read_text(), KRAKEN.credential, signatures)
+    assert verdicts == [["pass", "fail", "undecided"]] * 4
+    left = {path for path in folder.rglob("*") if path.is_file()} - set(before)
+    assert {path.name for path in left} == {"play.yml", "ansible.log", "results.json"}, "the module leaves nothing behind"
+    for path in left:
+        assert_clean(path.read_text(), KRAKEN.credential, signatures)
+
+
+def test_the_search_finds_what_it_looks_for() -> None:
+    for part in KRAKEN.credential[:2]:
+        assert leaks(f"x{part[::-1]}y", KRAKEN.credential)
+        assert leaks("x" + part.encode().hex(), KRAKEN.credential)
+
+
+def test_the_documentation_renders() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-doc"), "-t", "module", "-M", str(ROOT / "library"), "exchange_key_permissions"],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    for words in ("nonce_source", "EXAMPLES", "RETURN VALUES", "sealed:/path"):
+        assert words in done.stdout
+    assert "WARNING" not in done.stderr
