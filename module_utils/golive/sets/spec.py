@@ -73,3 +73,18 @@ del CONFIRMED["files"]["default"]
 CONFIRMED_MODULE: Spec = dict(_TRIAL, payload={"type": "str", "required": True, "no_log": True},
                               token={"type": "str", "required": True, "no_log": False},
                               step={"type": "str", "choices": ["apply", "confirm", "ask"], "default": "apply"})
+
+_CERTIFICATES: Spec = {"type": "list", "elements": "dict", "default": [], "options": {
+    "certificate": {"type": "str", "required": True}, "key": {"type": "str", "required": True, "no_log": False},
+    "names": {"type": "list", "elements": "str", "required": True}, "owner": {"type": "str", "default": "root"}, "group": {"type": "str"}}}
+_LIFE: Spec = {"days": {"type": "float", "default": 30.0}, "renew_before_days": {"type": "float", "default": 10.0}}
+
+CERTIFICATES: Spec = dict(_LIFE, certificates=_CERTIFICATES, trust={"type": "list", "elements": "str", "default": []}, authority={
+    "type": "dict", "required": True, "options": {
+        "certificate": {"type": "str", "required": True}, "key": {"type": "str", "required": True, "no_log": False},
+        "create_as": {"type": "str"}, "create_days": {"type": "float", "default": 7.0}}})
+
+CERTIFICATES_MODULE: Spec = {
+    "certificates": _CERTIFICATES, "trust": {"type": "list", "elements": "str", "default": []},
+    "authority": {"type": "str", "required": True}, "renew_before_s": {"type": "int", "required": True},
+    "signed": {"type": "dict", "default": {}}}

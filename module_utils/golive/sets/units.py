@@ -171,6 +171,8 @@ def watched(unit: Mapping[str, Any]) -> List[str]:
 def _changed_path(change: Mapping[str, Any]) -> Optional[str]:
     """Return the path whose content (not only mode or owner) a predicted change alters."""
     kind, _, path = str(change["object"]).partition(":")
+    if kind == "certificate":
+        return path if change["op"] in ("create", "renew") else None
     if kind not in ("file", "link", "release"):
         return None
     before, after = (_CONTENT.findall(str(change.get(side) or "")) for side in ("before", "after"))
