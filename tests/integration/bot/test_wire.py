@@ -1,7 +1,9 @@
 """The bot on the wire: what the exchange's judge says, and what is left when things break."""
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -139,3 +141,40 @@ def test_the_key_never_stands_in_log_health_or_metrics(make_bot: Callable[..., A
     said = bot.log() + bot.get("/health")[1] + bot.get("/metrics")[1] + bot.get("/")[1] + (bot.folder / "out").read_text()
     assert bot.key["key"] not in said
     assert bot.key["secret"] not in said
+
+
+def test_the_emergency_button_asks_for_password_and_form_and_then_stops(make_bot: Callable[..., Any]) -> None:
+    bot = make_bot("shadow").start()
+    status, page = bot.get("/")
+    token = re.search(r'name="csrf" value="([0-9a-f]{64})"', page)
+    assert (status, bool(token)) == (200, True)
+    form = f"csrf={token[1] if token else ''}".encode()
+    basic = {"Authorization": "Basic " + base64.b64encode(b"golive:correct horse").decode()}
+    wrong = {"Authorization": "Basic " + base64.b64encode(b"golive:wrong horse").decode()}
+    assert bot.get("/emergency-stop", data=form)[0] == 401
+    assert bot.get("/emergency-stop", wrong, form)[0] == 401
+    assert bot.get("/emergency-stop", basic, b"csrf=" + b"0" * 64)[0] == 403
+    assert bot.get("/emergency-stop", {**basic, "Origin": "http://evil.example"}, form)[0] == 403
+    assert bot.get("/", {"Host": "evil.example:80"})[0] == 403
+    assert bot.health()["effective_mode"] == "shadow"
+    assert bot.get("/emergency-stop", basic, form)[0] == 200
+    wait_for(lambda: bot.health()["effective_mode"] == "halted", "the stop")
+
+
+def test_self_check_and_diagnosis_say_unknown_when_the_venue_is_silent(make_bot: Callable[..., Any], exchange: Any) -> None:
+    bot = make_bot("shadow").start()
+    good = json.loads(bot.command("check", "--json").stdout)
+    assert (good["failed"], good["components"] >= 5) == (0, True)
+    exchange.strike("html_error", endpoints="SystemStatus")
+    answer = bot.command("diagnose", "--topic", "api")
+    report = json.loads(answer.stdout)
+    assert (answer.returncode, report["unknown"]) == (1, ["venue_status"])
+    assert json.loads(bot.command("check", "--json").stdout)["failed_names"] == ["venue_rest"]
+
+
+def test_two_instances_on_one_ledger_are_refused_in_one_sentence(make_bot: Callable[..., Any]) -> None:
+    bot = make_bot("shadow").start()
+    again = bot.command("run")
+    assert again.returncode == 2
+    assert "another process writes this ledger" in again.stderr
+    assert "Traceback" not in again.stderr

@@ -10,19 +10,23 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from . import __version__, app, diagnose, nonce, replay, validate
+from . import __version__, app, diagnose, nonce, positions, replay, validate
 from .config import Config, load
 from .errors import BotError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; 0 good, 1 the answer is no, 2 it could not be asked."""
+    """Run a command; 0 good, 1 the answer is no, 2 it was refused, 3 the host is in the way (disk, port)."""
     options = _parser().parse_args(argv)
     try:
         return _run(options)
-    except (BotError, OSError) as exc:
+    except BotError as exc:
         print(f"kraken-micro: {exc}", file=sys.stderr)
         return 2
+    except OSError as exc:
+        # A full disk or a port in use may be well again: the unit tries again.
+        print(f"kraken-micro: {exc}", file=sys.stderr)
+        return 3
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         "run": "run the instance until SIGTERM",
         "config": "check the configuration and print its digests",
         "check": "try every component",
+        "positions": "how many positions the venue knows; the bot must be stopped",
     }
     plain = [commands.add_parser(name, help=text) for name, text in texts.items()]
     for command in (parser, ask, again, free, *plain):
@@ -69,6 +74,9 @@ def _run(options: argparse.Namespace) -> int:
     config = load(options.config)
     if options.command == "run":
         app.run(config)
+        return 0
+    if options.command == "positions":
+        print(json.dumps({"open": positions.count(config)}))
         return 0
     if options.command == "release":
         app.release_latch(config, options.latch, options.by, options.reason)

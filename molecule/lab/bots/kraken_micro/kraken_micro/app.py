@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import ssl
 from collections.abc import Coroutine
 from pathlib import Path
@@ -45,15 +44,6 @@ def credential(name: str) -> str | None:
         return (Path(folder) / name).read_text(encoding="utf-8").strip()
     except OSError:
         return None
-
-
-def notify(text: str) -> None:
-    """Tell systemd (sd_notify); nothing happens without it."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
-            out.connect("\0" + address[1:] if address.startswith("@") else address)
-            out.sendall(text.encode())
 
 
 def check_key(config: Config, key: Credential | None) -> None:
@@ -133,7 +123,6 @@ class App:
         await web.TCPSite(runner, self.config.dashboard.host, self.config.dashboard.port, reuse_address=True).start()
         tasks = [self._task(stream.run(), stream.name) for stream in streams]
         tasks += [self._task(self._poll_status(rest, market), "status"), self._task(self._measure(state_dir), "measure")]
-        notify("READY=1")
         log.info("started", extra={"mode": self.config.mode, "instance": self.config.instance})
         if self.faults.on("log_key") and self.key:
             with open(self.config.paths.log_file, "a", encoding="utf-8") as leak:
@@ -141,7 +130,6 @@ class App:
         try:
             await run_steps(engine, self.stopping)
         finally:
-            notify("STOPPING=1")
             await engine.stop("signal" if self.stopping.is_set() else "error")
             for task in tasks:
                 task.cancel()

@@ -1,4 +1,4 @@
-"""The page, `/health` and `/metrics`, on loopback only. The page carries the emergency button and asks who comes."""
+"""The page, `/health` and `/metrics`, on loopback only. Whoever is on the host may look; the emergency button asks who comes."""
 
 from __future__ import annotations
 
@@ -26,13 +26,17 @@ button{{background:#b00020;color:#fff;font-size:1.2rem;padding:.7rem 1.5rem;bord
 <p>Last decision {decided}, profit and loss {profit}, today {day_profit} (quote currency).
 Entries halted by: {halts}.</p>
 <h2>Positions</h2>{positions}<h2>Open orders</h2>{orders}<h2>Last fill</h2><p>{fill}</p>
-<h2>Emergency</h2><form method="post" action="/emergency-stop"><input type="hidden" name="csrf" value="{csrf}">
-<button type="submit">Stop trading</button> Cancels entries, keeps stops, stays off until a person releases it.</form>
+<h2>Emergency</h2>{emergency}
 </main></body></html>"""
+
+_BUTTON = """<form method="post" action="/emergency-stop"><input type="hidden" name="csrf" value="{csrf}">
+<button type="submit">Stop trading</button> Cancels entries, keeps stops, stays off until released. Asks for the password.</form>"""
+_NO_BUTTON = "<p>No dashboard password is installed on this host. Stop the bot by its kill file or the kill switch.</p>"
+_LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
 class Dashboard:
-    """Serves the page. Without a password on the host the page is closed and there is no button."""
+    """Serves the page. Without a password on the host there is no button."""
 
     def __init__(self, health: Health, metrics: Metrics, password: str | None, stop: Callable[[str], None], open_to_all: bool = False):
         self._health, self._metrics, self._password, self._stop = health, metrics, password, stop
@@ -59,11 +63,12 @@ class Dashboard:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     async def _page(self, request: web.Request) -> web.Response:
-        self._require_login(request)
+        self._require_local_name(request)
         document = self._health.document()
         return web.Response(text=self._render(document), content_type="text/html", headers={"Cache-Control": "no-store"})
 
     async def _emergency(self, request: web.Request) -> web.Response:
+        self._require_local_name(request)
         self._require_login(request)
         form = await request.post()
         origin = request.headers.get("Origin")
@@ -71,6 +76,11 @@ class Dashboard:
             raise web.HTTPForbidden(text="The form is not from this page; load it again.\n")
         self._stop("emergency button of the dashboard")
         raise web.HTTPSeeOther("/")
+
+    def _require_local_name(self, request: web.Request) -> None:
+        """Refuse a page of another site that had its name point here (DNS rebinding)."""
+        if not self._open and request.host.rpartition(":")[0] not in _LOCAL:
+            raise web.HTTPForbidden(text="This page is served under the name 127.0.0.1 only.\n")
 
     def _require_login(self, request: web.Request) -> None:
         if self._open:
@@ -102,10 +112,10 @@ class Dashboard:
             "day_profit": document["day_profit"],
             "halts": ", ".join(document["entries_halted_by"]) or "nothing",
             "fill": " ".join(f"{name} {value}" for name, value in fill.items()) if fill else "none yet",
-            "csrf": self._csrf(),
         }
+        emergency = _BUTTON.format(csrf=self._csrf()) if self._password or self._open else _NO_BUTTON
         safe = {name: html.escape(str(value)) for name, value in values.items()}
-        return _PAGE.format(**safe, positions=_table(document["positions"]), orders=_table(document["orders"]))
+        return _PAGE.format(**safe, emergency=emergency, positions=_table(document["positions"]), orders=_table(document["orders"]))
 
 
 @web.middleware

@@ -271,6 +271,8 @@ class Engine:
             "risk", signal=signal.id, pair=pair, allowed=not reasons, reasons=reasons, size=size,
             limits={"position": self.config.position_size, "positions": self.config.positions_allowed}, simulated=not self.real,
         )  # fmt: skip
+        if self._faults.on("silent_orders"):
+            return
         if reasons:
             self.metrics.orders.labels("blocked").inc()
             return

@@ -7,7 +7,7 @@ class BotError(Exception):
     """The bot was given something it cannot work with; `str()` says what, where and what to do."""
 
 
-class VenueError(Exception):
+class VenueError(BotError):
     """A call to the venue had no good end. The text is the venue's own, redacted."""
 
 

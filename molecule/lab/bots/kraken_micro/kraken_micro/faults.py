@@ -33,6 +33,7 @@ KNOWN = {
     "open_files": "this many files are held open",
     "log_key": "the exchange key is written to the log",
     "raise_unhandled": "a worker ends with an unhandled exception",
+    "silent_orders": "an allowed signal is not followed by an order",
     "no_signals": "the strategy stays silent",
     "ledger_skips_requests": "order requests are missing in the ledger",
     "dashboard_without_login": "the page asks nobody who they are",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -27,14 +28,18 @@ def money(value: Decimal) -> str:
 
 
 def release_digests(path: str | None) -> dict[str, Any]:
-    """Return the release manifest beside the application, or {} when there is none."""
+    """Return the manifest of the release that runs and, as `digest`, the name of its directory; {} when there is none."""
     if path is None:
         return {}
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
+        folder = Path(path).resolve().parent.name
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    found.pop("distributions", None)  # long, and bound by the digest
+    return {**found, "digest": f"sha256:{folder}" if re.fullmatch(r"[0-9a-f]{64}", folder) else None}
 
 
 class Health:
