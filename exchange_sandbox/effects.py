@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from .cruelty import Active
 from .errors import BadRequest
 from .market import Market
-from .orders import BUY, Fill
+from .orders import BUY, Fill, Order
 
 if TYPE_CHECKING:
     from .core import Exchange
@@ -71,6 +72,13 @@ class Effects:
             else:
                 return
             market.refresh(now)
+
+    def before_order(self, order: Order) -> None:
+        """partial_fill_then_disconnect: leave so little in the book that an order that trades is filled in part."""
+        cruelty = self._exchange.cruelty("partial_fill_then_disconnect", order.account)
+        if cruelty is not None:
+            share = order.qty * Decimal(repr(float(cruelty.params["share"])))
+            self._exchange.markets.by_symbol[order.symbol].leave_only(order.side, share, self._exchange.clock.now())
 
     def on_fill(self, fill: Fill) -> None:
         """losing_fills: after a filled entry the price falls, after the exit it comes back."""

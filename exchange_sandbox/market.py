@@ -126,6 +126,21 @@ class Market:
         if not self.generator.frozen:
             self._quote(self._round(Decimal(repr(self.generator.price()))), now, print_trade=True)
 
+    def leave_only(self, taker_side: str, qty: Decimal, now: float) -> None:
+        """Take the house's quotes against a taker out of the book but for a quantity at the best price; the next tick quotes again."""
+        side = SELL if taker_side == BUY else BUY
+        mine = [order for order in self._house if order.is_open and order.side == side]
+        if not mine:
+            return
+        prices = [order.limit_price for order in mine if order.limit_price is not None]
+        best = min(prices) if side == SELL else max(prices)
+        for order in mine:
+            self.engine.cancel(order, now)
+        left = self._lots(qty)
+        if left > 0:
+            order_id = "H%d" % self.engine.ids.number("house")
+            self._place(Order(order_id, MAKER, self.instrument.symbol, side, "limit", left, limit_price=best, stp="cancel-oldest"), now)
+
     def _has_foreign_orders(self) -> bool:
         book = self.engine.books[self.instrument.symbol]
         total = sum(len(level.orders) for side in (book.bids, book.asks) for level in side.levels.values())

@@ -85,6 +85,7 @@ class Trading:
             return {"descr": descr}
         order.id = engine.ids.txid("O")
         exchange.judge.sent(order, seen)
+        exchange.effects.before_order(order)
         try:
             engine.submit(order, seen.at)
         except Refusal as refusal:
