@@ -87,7 +87,8 @@ class Sandbox:
         assert self.process is not None
         assert self.process.poll() is None, self.log.read_text()
         try:
-            return http("GET", self.venue + "/0/public/Time")[0] == 200
+            # both doors: the administration opens after the venue's
+            return http("GET", self.venue + "/0/public/Time")[0] == 200 and http("GET", self.admin + "/metrics")[0] in (200, 401)
         except OSError:
             return False
 
