@@ -118,6 +118,13 @@ options:
     description: The addresses that this host is seen with outside.
     type: list
     elements: str
+  egress_seen_by:
+    description:
+      - Instead of O(egress), C(https://host[:port]) of reflectors on hosts outside, which say with which address they see this host,
+        over IPv4 and IPv6 apart (C(python -m golive.exchange.reflector)). The key is never sent to them.
+    type: list
+    elements: str
+    default: []
   max_age_days:
     description: The oldest that the key may be.
     type: float
@@ -230,6 +237,7 @@ def main() -> None:
                 },
             },
             "egress": {"type": "list", "elements": "str"},
+            "egress_seen_by": {"type": "list", "elements": "str", "default": []},
             "max_age_days": {"type": "float"},
             "min_days_left": {"type": "float"},
             "enforce": {"type": "bool", "default": True},

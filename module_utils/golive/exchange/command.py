@@ -9,12 +9,12 @@ import sys
 from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 from ..errors import GoliveError
-from . import credential, options
-from .ask import World, ask, prepare
+from . import credential
+from .ask import World
+from .check import check
 from .model import RIGHTS
 from .nonce import SOURCES
-from .outcome import facts
-from .rules import MATCHES, judge
+from .rules import MATCHES
 from .table import line, table
 from .venues import NAMES, load
 from .world import here
@@ -62,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     add("--forbid", type=_list, default=[], metavar="RIGHTS", help="rights the key must not have (the venue's own names too)")
     add("--ip-allowlist", choices=MATCHES, metavar="HOW", help="exact, subset (no wider than) or restricted")
     add("--ip", action="append", default=[], metavar="ADDRESS", help="an address of the allow-list; repeatable")
+    add("--egress-seen-by", action="append", default=[], metavar="URL", help="a reflector that sees this host's address; repeatable")
     add("--max-age-days", type=float, metavar="N")
     add("--min-days-left", type=float, metavar="N")
     form = found.add_mutually_exclusive_group()
@@ -107,12 +108,7 @@ def _is_plain() -> bool:
 def run(asked: Dict[str, Any], world: World) -> Tuple[int, str]:
     """Return exit code and text for parsed options. Raises GoliveError for usage."""
     asked = dict(asked, ip_allowlist={"match": asked.pop("ip_allowlist", None), "addresses": asked.pop("ip", [])})
-    wanted = options.demands(asked, None)
-    question = options.question(asked, credential.load(asked["credential"], os.environ))
-    prepare(question)
-    outcome = ask(question, world)
-    now = world.now()
-    found, judgement = facts(outcome, now), judge(outcome, wanted, now)
+    found, judgement = check(asked, credential.load(asked["credential"], os.environ), world)
     if asked["json"]:
         text = json.dumps(
             {"verdict": judgement.verdict, "problems": judgement.problems, "undecided": judgement.undecided, "facts": found},
@@ -120,5 +116,5 @@ def run(asked: Dict[str, Any], world: World) -> Tuple[int, str]:
             ensure_ascii=False,
         )
     else:
-        text = line(found, judgement) if asked["one_line"] else table(load(question.venue).title, found, judgement, _is_plain())
+        text = line(found, judgement) if asked["one_line"] else table(load(asked["venue"]).title, found, judgement, _is_plain())
     return EXIT[judgement.verdict], text

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import GoliveError
 from . import nonce
 from .ask import Question
+from .egress import seen_by
 from .model import Credential
-from .rules import Demands
+from .rules import Demands, network
+from .transport import Endpoint, endpoint
 from .venues import load
 
 
@@ -35,8 +37,11 @@ def question(options: Mapping[str, Any], credential: Credential) -> Question:
     )
 
 
-def demands(options: Mapping[str, Any], egress: Optional[Tuple[str, ...]]) -> Demands:
-    """Return the demands, checked. The addresses of the allow-list default to the egress addresses. Raises GoliveError."""
+def demands(options: Mapping[str, Any], egress: Optional[Tuple[str, ...]], compared_later: bool = False) -> Demands:
+    """Return the demands, checked. The addresses of the allow-list default to the egress addresses. Raises GoliveError.
+
+    `compared_later` says that the addresses are still to be seen.
+    """
     allow_list = options.get("ip_allowlist") or {}
     allow = options.get("allow")
     return Demands(
@@ -47,7 +52,22 @@ def demands(options: Mapping[str, Any], egress: Optional[Tuple[str, ...]]) -> De
         ip_addresses=tuple(allow_list.get("addresses") or egress or ()),
         max_age_days=_days(options, "max_age_days"),
         min_days_left=_days(options, "min_days_left"),
-    ).checked(load(str(options["venue"])).vocabulary)
+    ).checked(load(str(options["venue"])).vocabulary, compared_later)
+
+
+def egress(options: Mapping[str, Any], look: Callable[[Sequence[Endpoint], float], List[str]] = seen_by) -> Optional[Tuple[str, ...]]:
+    """Return the addresses that this host is seen with: as listed in `egress`, or as the reflectors in `egress_seen_by` see it.
+
+    None if the caller named neither. Raises Unseen when the reflectors cannot tell, GoliveError for options that mean nothing.
+    """
+    reflectors = _names(options, "egress_seen_by")
+    if options.get("egress") is not None:
+        if reflectors:
+            raise GoliveError("both given", where="egress and egress_seen_by", todo="list the addresses, or name reflectors that see them")
+        return tuple(str(network(str(address)).network_address) for address in options["egress"])
+    if not reflectors:
+        return None
+    return tuple(look([endpoint(url, _text(options, "ca_file")) for url in reflectors], min(number(options, "timeout", 10.0), 10.0)))
 
 
 def _text(options: Mapping[str, Any], name: str) -> str:

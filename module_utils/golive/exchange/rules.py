@@ -31,7 +31,7 @@ class Demands(NamedTuple):
     min_days_left: Optional[float] = None
     max_report_age_s: float = 3600  # older reports are undecided: rights change at the venue's console
 
-    def checked(self, vocabulary: Sequence[str]) -> Demands:
+    def checked(self, vocabulary: Sequence[str], compared_later: bool = False) -> Demands:
         """Return self with addresses in normal form. Raises GoliveError for names and combinations that mean nothing."""
         for option, names, known in (
             ("allow", self.allow or (), RIGHTS),
@@ -53,7 +53,7 @@ class Demands(NamedTuple):
             raise GoliveError(
                 "not a way to compare", where="ip_allowlist.match", found=repr(self.ip_match)[:40], expected=", ".join(MATCHES)
             )
-        if self.ip_match in ("exact", "subset") and not self.ip_addresses:
+        if self.ip_match in ("exact", "subset") and not self.ip_addresses and not compared_later:
             raise GoliveError(
                 "no address to compare with", where="ip_allowlist.addresses", todo="list the addresses that the bot's host is seen with"
             )

@@ -6,11 +6,10 @@ import os
 from typing import Any, Dict, Mapping, Optional
 
 from ..errors import GoliveError
-from . import credential, options
-from .ask import World, ask, prepare
+from . import credential
+from .ask import World
+from .check import check
 from .model import Credential
-from .outcome import facts
-from .rules import judge
 from .table import line
 from .world import here
 
@@ -20,14 +19,7 @@ def perform(params: Mapping[str, Any], material: Any, world: Optional[World] = N
 
     Raises GoliveError for options that mean nothing.
     """
-    world = here() if world is None else world
-    egress = None if params.get("egress") is None else tuple(str(address) for address in params["egress"])
-    wanted = options.demands(params, egress)
-    question = options.question(params, _credential(params, material))
-    prepare(question)
-    outcome = ask(question, world)
-    now = world.now()
-    found, judgement = facts(outcome, now, egress), judge(outcome, wanted, now)
+    found, judgement = check(params, _credential(params, material), here() if world is None else world)
     return {
         "verdict": judgement.verdict,
         "problems": judgement.problems,

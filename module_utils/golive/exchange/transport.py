@@ -44,6 +44,7 @@ class Endpoint(NamedTuple):
     port: int = 443
     ca_file: str = ""
     proxy: str = ""
+    family: int = 0  # of the address: 0 any, or socket.AF_INET or AF_INET6
 
 
 def endpoint(url: str, ca_file: str = "", proxy: str = "") -> Endpoint:
@@ -102,13 +103,13 @@ def _left(deadline: float) -> float:
     return left
 
 
-def resolve(host: str, port: int, deadline: float) -> List[Tuple[Any, ...]]:
+def resolve(host: str, port: int, deadline: float, family: int = 0) -> List[Tuple[Any, ...]]:
     """Return getaddrinfo's answers. The resolver has no timeout of its own, so it runs beside us and may be left behind."""
     box: Dict[str, Any] = {}
 
     def work() -> None:
         try:
-            box["found"] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            box["found"] = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
         except (OSError, UnicodeError) as exc:
             box["error"] = exc
 
@@ -179,7 +180,7 @@ class Transport:
             host, _, text = self.where.proxy.rpartition(":")
             port = int(text)
         trouble: Optional[OSError] = None
-        for family, kind, proto, _name, place in resolve(host, port, deadline):
+        for family, kind, proto, _name, place in resolve(host, port, deadline, self.where.family):
             sock = socket.socket(family, kind, proto)
             try:
                 sock.settimeout(_left(deadline))

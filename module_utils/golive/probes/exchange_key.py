@@ -9,6 +9,7 @@ from ..canonical import utc
 from ..errors import GoliveError, Undecided
 from ..exchange import credential, options
 from ..exchange.ask import World, ask, prepare
+from ..exchange.egress import Unseen
 from ..exchange.model import Credential
 from ..exchange.outcome import facts
 from ..exchange.world import unit_state
@@ -34,6 +35,7 @@ ASK = {
     "bot_units": "list of str; optional; units that use this key",
     "quiet_since": "str; optional; `nonce.spent` of an earlier observation",
     "egress": "list of str; optional; addresses that this host is seen with outside",
+    "egress_seen_by": "list of str; optional, instead of egress; https addresses of reflectors on hosts outside",
 }
 FACTS = {
     "authenticates": "bool; the venue took the signature",
@@ -45,7 +47,7 @@ FACTS = {
     "ip.restricted": "bool",
     "ip.list": "list of str",
     "ip.equals_egress": "bool",
-    "egress.list": "list of str",
+    "egress.*": "egress.list: list of str; egress.unseen: str; why the reflectors could not tell",
     "created": "str; UTC",
     "modified": "str; UTC",
     "expires": "str; UTC or never",
@@ -74,16 +76,22 @@ FACTS = {
 
 def observe(ask_for: Mapping[str, Any], look: Look) -> Observed:
     """Ask the venue once. Raises Undecided unless the venue reported, or refused the key itself (`authenticates` false)."""
-    egress = ask_for.get("egress")
+    unseen = ""
     try:
         seconds = min(options.number(ask_for, "timeout", 10.0), max(0.1, look.left() - 1))
         asked = dict(ask_for, rehearsal=look.rehearsal, timeout=seconds)
         question = options.question(asked, _credential(asked, look))
         prepare(question)
+        try:
+            egress = options.egress(asked)
+        except Unseen as exc:
+            egress, unseen = None, str(exc)
         outcome = ask(question, World(unit_state=lambda unit: unit_state(unit, lambda argv: _run(look, argv))))
     except GoliveError as exc:
         raise Undecided(str(exc)) from None
-    found = facts(outcome, look.now(), None if egress is None else [str(address) for address in egress])
+    found = facts(outcome, look.now(), egress)
+    if unseen:
+        found["egress.unseen"] = unseen
     if outcome.report is None and outcome.authenticates is not False and "quiet.moved_by_others" not in found:
         raise Undecided(outcome.reason, until=None if outcome.until is None else utc(outcome.until))
     return Observed(found, witness=WITNESS, opportunities=1)
