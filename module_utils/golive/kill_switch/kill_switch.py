@@ -34,7 +34,7 @@ FENCE_BUDGET_S = 2.0
 UNFENCED_PAUSE_S = 2.0          # two calls a round stay within the slowest tier's budget for a quarter of a minute, then it waits
 RATE_PAUSE_S = 3.0              # Kraken's counter falls by 0.33 to 1 a second
 STOP_TYPES = ("stop-loss", "stop-loss-limit", "trailing-stop", "trailing-stop-limit")
-REQUIRED = ("system", "venue", "url", "credential", "quote", "pairs", "policy", "epoch_file", "record_directory")
+REQUIRED = ("system", "venue", "url", "credential", "quote", "pairs", "policy", "epoch_directory", "record_directory")
 KNOWN = (*REQUIRED, "ca_file", "fence", "page", "settle_s", "account", "client_id_prefix", "console")
 
 
@@ -108,7 +108,8 @@ class Kraken:
         body = json.dumps(given).encode() if listed else urllib.parse.urlencode(given).encode()
         message = path.encode() + hashlib.sha256(str(self._nonce).encode() + body).digest()
         signature = base64.b64encode(hmac.new(self._secret, message, hashlib.sha512).digest()).decode()
-        headers = {"API-Key": self._key, "API-Sign": signature, "Content-Type": "application/json" if listed else "application/x-www-form-urlencoded"}
+        kind = "application/json" if listed else "application/x-www-form-urlencoded"
+        headers = {"API-Key": self._key, "API-Sign": signature, "Content-Type": kind}
         return self._answer("POST", path, body, headers)
 
     def public(self, call: str, **fields: Any) -> Any:
@@ -228,22 +229,18 @@ class Kill:
     # -- beside the cancel ------------------------------------------------------------------------------------------------
     def raise_epoch(self) -> None:
         """Raise the counter that every other money action asks for; a money action with an older ticket is refused from now on."""
-        path = self.settings["epoch_file"]
+        directory = self.settings["epoch_directory"]
         try:
-            try:
-                with open(path, encoding="ascii") as handle:
-                    known = int(handle.read().strip() or 0)
-            except FileNotFoundError:
-                known = 0
-            # Seconds since 1970 keep rising even where the file was lost with its disk.
+            os.makedirs(directory, mode=0o755, exist_ok=True)
+            known = max([int(name) for name in os.listdir(directory) if name.isdigit()] or [0])
+            # Seconds since 1970 keep rising even where the directory was lost with its disk. One empty file an epoch needs no lock.
             self.epoch = max(known + 1, int(time.time()))
-            tmp = "%s.%d" % (path, os.getpid())
-            with open(tmp, "w", encoding="ascii") as handle:
-                handle.write("%d\n" % self.epoch)
-                handle.flush()
-                os.fsync(handle.fileno())
-            os.chmod(tmp, 0o644)
-            os.rename(tmp, path)
+            os.close(os.open(os.path.join(directory, str(self.epoch)), os.O_CREAT | os.O_WRONLY, 0o644))
+            handle = os.open(directory, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
         except (OSError, ValueError) as exc:
             self.trouble("the epoch could not be raised here: %s" % type(exc).__name__)
 

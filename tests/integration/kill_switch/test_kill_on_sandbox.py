@@ -31,7 +31,7 @@ class Scene:
         credential.chmod(0o600)
         self.settings: dict[str, Any] = {
             "system": "kraken-micro", "venue": "kraken", "url": sandbox.venue, "credential": str(credential), "quote": "USDT",
-            "pairs": ["SHIBUSDT"], "policy": "hold", "epoch_file": str(folder / "epoch"), "record_directory": str(folder / "records"),
+            "pairs": ["SHIBUSDT"], "policy": "hold", "epoch_directory": str(folder / "epoch"), "record_directory": str(folder / "records"),
             "settle_s": 0.3, "fence": STOPPED}
 
     def price(self, factor: float) -> str:
@@ -158,9 +158,10 @@ def test_two_kills_at_once_end_the_same(scene: Scene) -> None:
 
 def test_the_epoch_only_rises(scene: Scene) -> None:
     scene.pull()
-    first = int((scene.folder / "epoch").read_text())
     scene.pull()
-    assert int((scene.folder / "epoch").read_text()) > first
+    raised = sorted(int(path.name) for path in (scene.folder / "epoch").iterdir())
+    assert len(raised) == 2
+    assert raised[1] > raised[0]
 
 
 def test_a_dry_run_touches_nothing(scene: Scene) -> None:
