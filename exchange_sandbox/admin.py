@@ -35,7 +35,7 @@ def middleware(token: bytes) -> Any:
 
     @web.middleware
     async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip().encode()
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip().encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(given, token):
             return _answer({"error": "give the administration token as Authorization: Bearer ..."}, 401)
         try:

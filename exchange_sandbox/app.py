@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import ssl
 from typing import Any
@@ -67,6 +68,14 @@ def read_token(config: Config) -> bytes:
     return token
 
 
+def _quiet() -> logging.Logger:
+    """What clients send wrong at the level of HTTP is answered with 400, not logged with their bytes; our own faults are reported by us."""
+    logger = logging.getLogger("exchange_sandbox.http")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return logger
+
+
 def _tls(listener: Listener) -> ssl.SSLContext | None:
     if listener.certificate is None:
         return None
@@ -97,7 +106,7 @@ class Server:
         self.exchange.start()
         apps = (venue_app(self.exchange), admin_app(self.exchange, token))
         for app, listener, context in zip(apps, (self._config.venue, self._config.admin), contexts, strict=False):
-            runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+            runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0, logger=_quiet())
             await runner.setup()
             self._runners.append(runner)
             try:

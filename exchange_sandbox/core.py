@@ -6,8 +6,11 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import sys
+import traceback
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Optional
 
 from . import state
@@ -231,6 +234,13 @@ class Exchange:
     def symbol_of(self, name: str) -> Optional[str]:
         """Return the symbol of a pair by any venue's name for it, or None."""
         return next((symbol for finder in self.pair_finders if (symbol := finder(name)) is not None), None)
+
+    def fault(self, where: str, error: BaseException) -> None:
+        """Count and report a fault of the sandbox itself: type and place, never a value (it could be a secret)."""
+        self.metrics.faults.labels("true").inc()
+        frames = traceback.extract_tb(error.__traceback__)[-3:]
+        places = " < ".join("%s:%d" % (Path(frame.filename).name, frame.lineno or 0) for frame in reversed(frames))
+        print("exchange_sandbox: fault in %s: %s at %s" % (where, type(error).__name__, places), file=sys.stderr, flush=True)
 
     def seen(self, venue: str, transport: str, endpoint: str, source: str, agent: str) -> Seen:
         """Begin the record of a request."""

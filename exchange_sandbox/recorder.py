@@ -37,6 +37,7 @@ class Metrics:
             registry=self.registry,
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
         )
+        self.faults = Counter("sandbox_faults", "Faults of the sandbox itself", ["rehearsal"], registry=self.registry)
         self.streams = Gauge("sandbox_streams", "Open WebSocket connections", ["rehearsal"], registry=self.registry)
         self.cruelties = Gauge("sandbox_cruelties", "Active cruelties", ["rehearsal", "name"], registry=self.registry)
 

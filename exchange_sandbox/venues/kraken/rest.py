@@ -12,6 +12,7 @@ from aiohttp import web
 
 from ... import MARKER_HEADER, MARKER_VALUE
 from ...core import hashed
+from ...errors import SandboxError
 from ...keys import Key
 from ...seen import Seen
 from .auth import RIGHTS, Gate
@@ -86,10 +87,19 @@ class Rest:
                 seen.unknown("protocol", "no such endpoint here: %s" % request.path[:80])
                 raise KrakenError("EGeneral:Unknown method")
         except KrakenError as error:
-            seen.error = error.text
-            await self.exchange.durable()
-            return await self._strike_after(seen, endpoint, account, {"error": [error.text]}, error.status, request)
-        return await self._strike_after(seen, endpoint, account, {"error": [], "result": result}, 200, request)
+            seen.error, status = error.text, error.status
+        except SandboxError as error:
+            # The disk refuses: nothing may be acknowledged.
+            self.exchange.fault("rest %s" % endpoint, error)
+            seen.error, seen.status = "EService:Unavailable", "503"
+            return web.json_response({"error": [seen.error]}, status=503)
+        except Exception as error:  # noqa: BLE001  a fault of ours is answered in the venue's words, and counted
+            self.exchange.fault("rest %s" % endpoint, error)
+            seen.error, status = "EGeneral:Internal error", 200
+        else:
+            return await self._strike_after(seen, endpoint, account, {"error": [], "result": result}, 200, request)
+        await self.exchange.durable()
+        return await self._strike_after(seen, endpoint, account, {"error": [seen.error]}, status, request)
 
     # -- the two halves ------------------------------------------------------------------------------------------------
 

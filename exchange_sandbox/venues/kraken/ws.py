@@ -122,6 +122,10 @@ class WebSocket:
             if not seen.verdicts:
                 seen.bad("protocol", error.text)
             replies = [{"error": error.text, "success": False}]
+        except Exception as error:  # noqa: BLE001  a fault of ours must not take the stream with it
+            self.exchange.fault("ws %s" % method, error)
+            seen.error = "EGeneral:Internal error"
+            replies = [{"error": seen.error, "success": False}]
         await self.exchange.durable()
         for reply in replies:
             snapshots = reply.pop("_after", [])
@@ -330,7 +334,10 @@ class WebSocket:
         return {"result": {"order_id": edited["txid"], "original_order_id": order_id}, "success": True}
 
     def _cancel(self, seen: Seen, account: Account, params: Any) -> list[dict[str, Any]]:
-        source = {"order_id": params} if isinstance(params, list) else params
+        source = params if isinstance(params, dict) else {"order_id": params}
+        if not all(isinstance(source.get(name) or [], list) for name in ("order_id", "cl_ord_id", "order_userref")):
+            seen.bad("protocol", "ids are lists")
+            raise KrakenError("EGeneral:Invalid arguments:order_id")
         wanted = [(name, item) for name in ("order_id", "cl_ord_id", "order_userref") for item in (source.get(name) or [])]
         if not 1 <= len(wanted) <= 50:
             seen.bad("protocol", "a cancel names 1 to 50 orders")

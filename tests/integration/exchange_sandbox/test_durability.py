@@ -111,3 +111,25 @@ def test_the_frozen_clock_stays_frozen(make_sandbox: Callable[..., Sandbox]) -> 
     sandbox.stop()
     sandbox.start()
     assert sandbox.ask("GET", "clock")["now"] == frozen
+
+
+def test_a_long_journal_is_folded_into_a_snapshot_and_nothing_is_lost(make_sandbox: Callable[..., Sandbox]) -> None:
+    sandbox = make_sandbox()
+    sandbox.account()
+    client = sandbox.key()
+    client.look()
+    client.buy(cl_ord_id="entry")
+    client.good("AddOrder", pair="XRPUSDT", type="buy", ordertype="limit", price="0.5", volume="10")
+    sandbox.stop()
+    journal = sandbox.directory / "state" / "0.journal.jsonl"
+    filler = b'[{"t":"market_note"}]\n' * 400_000  # facts of a kind that builds nothing: only length
+    with journal.open("ab") as handle:
+        handle.write(filler)
+    sandbox.start()
+    before = _picture(sandbox)
+    assert not journal.exists()
+    assert before["balances"]["SHIB"] == "600000"
+    sandbox.stop(signal.SIGKILL)
+    sandbox.start()
+    assert _picture(sandbox) == before
+    assert client.call("Balance", nonce=client.last)["error"] == ["EAPI:Invalid nonce"]
