@@ -29,11 +29,11 @@ def _build(records: Records) -> Report:
     gates, hosts = _gates(records), _hosts(records)
     run, finished = records.run, records.finished
     release = run.get("release")
-    rehearsal, exit_code = run.get("rehearsal"), (finished or {}).get("exit")
+    exit_code = (finished or {}).get("exit")
     return Report(
         system=clean(run["system"], 120), run=clean(run["run"], 120),
         release={clean(name, 60): clean(value, 120) for name, value in release.items()} if isinstance(release, dict) else {},
-        rehearsal=rehearsal if isinstance(rehearsal, bool) else None, mode=clean(run.get("mode") or "not recorded", 40),
+        rehearsal=records.rehearsal, mode=clean(run.get("mode") or "not recorded", 40),
         started=moment(run.get("started")), finished=first_screen.finished_at(records),
         result=clean(finished["result"]) if finished and "result" in finished else None,
         exit=exit_code if isinstance(exit_code, int) and not isinstance(exit_code, bool) else None,

@@ -89,7 +89,7 @@ def stop(records: Records) -> tuple[Sighting, ...]:
 
 def stop_command(records: Records) -> str:
     """Return the one command that stops everything."""
-    inventory = {True: "lab", False: "production"}.get(records.run.get("rehearsal"))  # type: ignore[arg-type]
+    inventory = {True: "lab", False: "production"}.get(records.rehearsal)  # type: ignore[arg-type]
     place = f" -i inventories/{clean(records.run['system'], 60)}/{inventory}.yml" if inventory else ""
     return f"ansible-playbook playbooks/operate/kill_switch.yml{place}"
 

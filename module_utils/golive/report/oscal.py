@@ -135,7 +135,8 @@ def _uuid(report: Report, *parts: str) -> str:
 
 def _token(control_id: str) -> str:
     """Return a control id as an OSCAL token: letters, digits, dot, dash, underscore; a variant's @ becomes two dashes."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", control_id.replace("@", "--"))
+    token = re.sub(r"[^A-Za-z0-9._-]", "_", control_id.replace("@", "--"))
+    return token if re.match(r"[A-Za-z_]", token) else f"_{token}"
 
 
 def _start_of(run: str) -> str:

@@ -45,6 +45,12 @@ class Records:
     problems: tuple[str, ...]
 
     @property
+    def rehearsal(self) -> bool | None:
+        """Return whether the run was a rehearsal, None where it left no record of it."""
+        value = self.run.get("rehearsal")
+        return value if isinstance(value, bool) else None
+
+    @property
     def groups(self) -> Mapping[str, Any]:
         """Return the inventory's groups as the run froze them."""
         groups = self.run.get("groups", self.run.get("hosts"))
@@ -142,7 +148,7 @@ def read(run_dir: Path) -> Records:
         raise GoliveError("this is not a run directory: it has no readable run.json", where=str(run_dir),
                           todo="name a directory under reports/<system>/")
     compiled = reader.mapping(run_dir / "compiled.json", needed=True) or {}
-    if compiled and compiled.get("digest") != canonical.digest({k: v for k, v in compiled.items() if k != "digest"}):
+    if compiled and not _untouched(compiled):
         reader.problems.append("compiled.json does not have the digest it names: it was changed after the run froze it")
     phases = {name: found for name in FOLDERS if (found := reader.phase(name)) is not None}
     return Records(
@@ -156,3 +162,10 @@ def read(run_dir: Path) -> Records:
         finished=reader.mapping(run_dir / "finished.json"),
         problems=tuple(clean(problem) for problem in reader.problems),
     )
+
+
+def _untouched(compiled: Record) -> bool:
+    try:
+        return bool(compiled.get("digest") == canonical.digest({name: value for name, value in compiled.items() if name != "digest"}))
+    except GoliveError:
+        return False

@@ -72,7 +72,7 @@ def _weigh(controls: list[Control], hosts: list[Host]) -> _Weighed:
 
 
 def _live(records: Records, weighed: _Weighed, *, clean_gates: bool) -> Verdict:
-    word = "Live" + {True: " (REHEARSAL)", False: ""}.get(records.run.get("rehearsal"), " (not known if real)")  # type: ignore[arg-type]
+    word = "Live" + {True: " (REHEARSAL)", False: ""}.get(records.rehearsal, " (not known if real)")  # type: ignore[arg-type]
     if weighed.money or weighed.closing or weighed.missing_hosts or not clean_gates:
         what = _money(weighed.money) if weighed.money else "not everything that must hold was seen to hold"
         return "live_red", f"{word}, but {what}.", _sentences(weighed.also)

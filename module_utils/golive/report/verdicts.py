@@ -57,7 +57,7 @@ def _row(verdict: Record, phase: str) -> Row:
         witness=clean(verdict.get("witness") or "", 40),
         opportunities="" if verdict.get("opportunities") is None else clean(verdict["opportunities"], 40),
         at=moment(verdict.get("at")), until=moment(verdict.get("until")),
-        tags=tuple(tag for tag in TAGS if tag in (verdict.get("tags") or ())), closes=verdict.get("closes") is True)
+        tags=tuple(tag for tag in TAGS if tag in words(verdict.get("tags"))), closes=verdict.get("closes") is True)
 
 
 def _facts(seen: Any, wanted: Any) -> tuple[Fact, ...]:
@@ -84,7 +84,7 @@ def _text(value: Any) -> str:
 def _unjudged(fields: Record, records: Records) -> str:
     """Say why no gate of this run decided a control."""
     phase = str(fields.get("phase"))
-    if "unbuilt" in (fields.get("tags") or ()):
+    if "unbuilt" in words(fields.get("tags")):
         return clean(f"golive cannot observe this yet: {fields.get('why') or 'no reason given'}")
     if "drift" in records.phases and phase not in records.phases:
         return "not asked: a drift run does not ask this" if fields.get("drift") is False else "the drift run left no verdict for it"
@@ -119,7 +119,7 @@ def _control(control_id: str, fields: Record, rows: list[Row], records: Records,
     verdict = worst(row.verdict for row in rows)
     deciding = [row for row in rows if row.verdict == verdict]
     # A tag says what a verdict rests on; a control that nobody judged rests on nothing.
-    said = {*(fields.get("tags") or ()), *(["unproven"] if control_id in unproven else [])}
+    said = {*words(fields.get("tags")), *(["unproven"] if control_id in unproven else [])}
     tags = tuple(tag for tag in TAGS if any(tag in row.tags for row in rows) or (rows and tag in said))
     severity = fields.get("severity") if fields.get("severity") in SEVERITIES else "critical"
     return Control(

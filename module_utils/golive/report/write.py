@@ -17,10 +17,21 @@ WRITERS: dict[str, Callable[[Report], str]] = {
 def write(report: Report, folder: Path, only: tuple[str, ...] = ()) -> list[Path]:
     """Write every format (or `only` those named) into `folder` and return the paths.
 
-    All texts are made before the first file is touched, so that a format that fails leaves no half-new set.
+    A format that cannot be made takes no other with it: the rest is written, its old file stays, and GoliveError says which.
     """
-    texts = {name: make(report) for name, make in WRITERS.items() if not only or name in only}
-    return [put(folder / name, text) for name, text in texts.items()]
+    texts: dict[str, str] = {}
+    failed: list[GoliveError] = []
+    for name, make in WRITERS.items():
+        if only and name not in only:
+            continue
+        try:
+            texts[name] = make(report)
+        except GoliveError as exc:
+            failed.append(exc)
+    written = [put(folder / name, text) for name, text in texts.items()]
+    if failed:
+        raise failed[0]
+    return written
 
 
 def put(path: Path, text: str) -> Path:
