@@ -1,0 +1,237 @@
+"""The money actions through Ansible, against a real host: predicted, armed once, repeated without change, and refused every way around."""
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from golive import audit, canonical, ticket
+from golive.lab.run import REPOSITORY
+
+from tests.fixtures import people as p
+from tests.integration.core.conftest import Mini, mini
+
+from .conftest import ARM, Armed, Remote
+
+pytestmark = pytest.mark.lab
+__all__ = ["mini"]
+CANARY = "c2VjcmV0LWNhbmFyeS0xMjM0NTY3ODkw"
+STAGES = [{"name": "day1"}, {"name": "day3"}]
+
+
+class ArmMini(Mini):
+    """The miniature with one bot on a lab host, lab signers, and phases that bind, draft, sign and arm."""
+
+    remote: Remote
+
+    def write(self) -> None:
+        super().write()
+        path = self.path / "inventories/slice/lab.yml"
+        inventory = yaml.safe_load(path.read_text())
+        inventory["all"]["children"]["bots"] = {"hosts": {"bot": {}}}
+        inventory["all"]["children"]["kill_machines"] = {"hosts": {"bot": {}}}
+        path.write_text(yaml.safe_dump(inventory))
+
+    def tasks(self, phase: str, *before: dict[str, Any]) -> None:
+        """Let a phase do something on the bot's host before it looks and judges."""
+        path = self.path / f"playbooks/{phase}.yml"
+        plays = yaml.safe_load(path.read_text())
+        plays = [play for play in plays if play["hosts"] != "bots"]
+        path.write_text(yaml.safe_dump([{"name": f"Act in {phase}", "hosts": "bots", "gather_facts": False, "become": True,
+                                         "tasks": list(before)}, *plays]))
+
+    def lines(self) -> list[dict[str, Any]]:
+        return audit.AuditLog(str(self.path / "reports/slice/audit.jsonl")).verify().lines
+
+    def acts(self) -> list[str]:
+        return [line["act"] for line in self.lines() if line["act"].split(".")[0] in ("ticket", "arm", "ramp", "disarm")]
+
+
+def bot_host(remote: Remote) -> dict[str, Any]:
+    lab = remote.lab
+    return {"ansible_host": str(lab.host("bot").address), "ansible_user": "golive", "ansible_ssh_private_key_file": str(lab.key_file),
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "ansible_ssh_common_args": f"-F none -o UserKnownHostsFile={lab.known_hosts} -o GlobalKnownHostsFile=/dev/null "
+                                       "-o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"}
+
+
+DRAFT = {"name": "Draft", "draft_ticket": {"stage": "{{ stage_now }}", "limits": p.LIMITS, "hours": 12, "loss": "10", "deadline_hours": 48,
+                                           "sample": {"fills": 20}, "credential": "{{ credential }}"}}
+SIGN: dict[str, Any] = {"name": "Sign", "sign_rehearsal": {}}
+ARM_TASK: dict[str, Any] = {"name": "Arm", "arm": {"credential": "{{ credential }}"}}
+
+
+@pytest.fixture
+def world(mini: Mini, armed: Armed, tmp_path: Path) -> ArmMini:
+    world = ArmMini(mini.path, mini.numbers, {"bot": bot_host(armed.remote)}, mini.controls, dict(mini.variables))
+    world.remote = armed.remote
+    world.control("arm.seen", "verify", drift=True)
+    for control in world.controls.values():
+        control["seen_from"] = "controller"  # the numbers of the sample probe lie on the controller
+    secret = tmp_path / "exchange.json"
+    secret.write_text(json.dumps({"key": "SANDBOXKEY", "secret": CANARY}))
+    secret.chmod(0o600)
+    names = ["exchange_venue", "signoff_people", "signoff_roles", "ramp_stages", "stage_now", "ramp_stage_days_min", "ramp_fills_min",
+             "evidence_directory", "attestation_directory"]
+    world.variables.update({"exchange_venue": "kraken", "signoff_people": "pair", "signoff_roles": ["operator", "approver"],
+                            "ramp_stages": STAGES, "stage_now": "day1", "ramp_stage_days_min": 2, "ramp_fills_min": 10,
+                            "evidence_directory": "evidence", "attestation_directory": "attestations/slice",
+                            "credential": f"file:{secret}", "golive_profile": names})
+    (world.path / "signers/slice").mkdir(parents=True)
+    for name in ("roles.yml", "production.allowed_signers"):
+        shutil.copy(REPOSITORY / "signers/kraken-micro" / name, world.path / "signers/slice" / name)
+    world.write()
+    enrol(world)
+    world.tasks("deploy", {"name": "Bind", "bind_release": {"limits": list(p.LIMITS)}})
+    world.tasks("signoff", DRAFT, SIGN)
+    world.tasks("live", ARM_TASK)
+    return world
+
+
+def enrol(world: ArmMini) -> None:
+    """Put lab signers and policy on the host, as role bot does, and take away key and nonces of other tests."""
+    python = world.command()[0].replace("ansible-playbook", "python")
+    subprocess.run([python, "-m", "golive.rehearsal_signers", "slice"], cwd=world.path, env=world.environment(), check=True)
+    roles = yaml.safe_load((world.path / "signers/slice/roles.yml").read_text())["rehearsal"]["people"]
+    persons = {one: {"person": name, "roles": entry["roles"]} for name, entry in roles.items() for one in entry["principals"]}
+    policy = p.make_policy(system="slice", rehearsal=True, persons=persons)
+    world.remote.put_all({f"{ARM}/policy.json": json.dumps(policy).encode(),
+                          f"{ARM}/allowed_signers": (world.path / "signers/slice/rehearsal.allowed_signers").read_bytes()},
+                         before=f"rm -f {ARM}/exchange_key.cred")
+
+
+def changes(world: ArmMini) -> list[str]:
+    path = world.path / "reports/slice/latest/changes.jsonl"
+    return sorted(json.loads(line)["object"] for line in path.read_text().splitlines()) if path.exists() else []
+
+
+BOTH = ["file:/etc/golive/arm/exchange_key.cred", "ticket:/etc/golive/arm/installed"]
+
+
+def test_predicted_armed_and_repeated_without_change_and_the_key_is_nowhere(world: ArmMini) -> None:
+    predicted = world.run("--check", "-vvvv")
+    assert changes(world) == BOTH, predicted.stdout[-3000:]
+    assert world.remote.show()["state"] == "none", "a dry run changes nothing"
+    done = world.run("-vvvv", "--diff")
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    assert changes(world) == BOTH
+    shown = world.remote.show()
+    assert (shown["state"], shown["signed_by"], shown["key"]) == ("valid", ["lab-approver", "lab-operator"], True)
+    world.remote.start()
+    world.remote.until(lambda: world.remote.unit() == "active")
+    world.remote.until(lambda: world.remote.ssh("sudo test -s /run/bot/live/key_seen").returncode == 0)
+    assert json.loads(world.remote.sh("cat /run/bot/live/key_seen"))["secret"] == CANARY
+    assert world.acts() == ["ticket.drafted", "ticket.signed", "ticket.signed", "arm.begin", "arm.done"]
+    for arguments in (("--check",), ()):
+        again = world.run(*arguments)
+        assert again.returncode == 0, again.stdout[-3000:]
+        assert changes(world) == [], arguments
+    assert world.acts()[-1] == "arm.done", "nothing was signed or armed again"
+    everything = "".join(path.read_text("utf-8", "replace") for path in (world.path / "reports").rglob("*") if path.is_file())
+    said = predicted.stdout + predicted.stderr + done.stdout + done.stderr + everything
+    on_disk = world.remote.sh(f"grep -rl {CANARY} /etc /var /tmp /home /root 2>/dev/null || true")
+    journal = world.remote.sh(f"journalctl --no-pager | grep -c {CANARY} || true")
+    assert (CANARY in said, on_disk, journal) == (False, "", "0")
+
+
+def refused(world: ArmMini, *arguments: str, **environment: str) -> str:
+    done = world.run(*arguments, write=False, **environment)
+    assert done.returncode != 0, done.stdout
+    assert world.remote.show()["state"] != "valid"
+    return done.stdout + done.stderr
+
+
+def test_a_red_control_closes_the_gate_before_anything_is_armed(world: ArmMini) -> None:
+    world.number("arm.seen", 12)
+    assert "The gate of phase verify is closed" in refused(world)
+    assert world.acts() == []
+
+
+def test_a_higher_epoch_on_a_kill_machine_refuses(world: ArmMini) -> None:
+    world.tasks("signoff", DRAFT, SIGN, {"name": "Kill meanwhile", "ansible.builtin.raw":
+                                         "mkdir -p /var/lib/golive/epochs && touch /var/lib/golive/epochs/7"})
+    try:
+        assert "kill machine bot is at epoch 7, the ticket is of 0" in refused(world)
+        assert world.acts()[-1] == "arm.refused"
+    finally:
+        world.remote.sh("rm -rf /var/lib/golive/epochs")
+
+
+@pytest.mark.parametrize(("words", "script"), [
+    ("judging the observations of phase verify again gives other verdicts",
+     "sed -i 's/\"number\": \"5\"/\"number\": \"12\"/' {run}/verify/controller.json"),
+    ("edited or replaced", "sed -i 's/\"closing\": \\[\\]/\"closing\": []  /' {run}/verify/gate.json"),
+    ("profile.json is not the profile", "sed -i 's/\"number_max\": 10/\"number_max\": 99/' {run}/profile.json"),
+    ("does not hold the catalogue", "sed -i 's/\"severity\": \"critical\"/\"severity\": \"low\"/' {run}/compiled.json"),
+    ("was edited", "sed -i 's/\"open\":true/\"open\":false/' {run}/../audit.jsonl"),
+    ("was changed after it was signed", "sed -i 's/\"max_positions\":2/\"max_positions\":9/' {run}/../tickets/bot/ticket.json"),
+    ("is signed by 1 of the 2 people", "rm {run}/../tickets/bot/ticket.json.lab-approver.sig"),
+])
+def test_an_edited_run_directory_or_ticket_does_not_arm_and_is_named(world: ArmMini, words: str, script: str) -> None:
+    run = "$(readlink -f reports/slice/latest)"
+    tamper = {"name": "Tamper", "ansible.builtin.raw": f"cd {world.path} && " + script.replace("{run}", run), "delegate_to": "controller",
+              "become": False}
+    world.tasks("live", tamper, ARM_TASK)
+    assert words in refused(world)
+
+
+def test_an_extra_variable_that_shadows_the_profile_does_not_arm(world: ArmMini) -> None:
+    assert "-e overrides profile variables: number_max" in refused(world, "-e", "number_max=11")
+
+
+@pytest.mark.parametrize("flags", [("--start-at-task", "Arm"), ("--limit", "bot"), ("--tags", "all,arm"), ("--skip-tags", "x")])
+def test_flags_do_not_arm_even_with_the_callback_switched_off(world: ArmMini, flags: tuple[str, ...]) -> None:
+    assert "no run holds the lock" in refused(world, *flags, ANSIBLE_CALLBACKS_ENABLED="timer")
+
+
+def test_another_release_than_the_signed_one_does_not_arm(world: ArmMini) -> None:
+    world.tasks("live", {"name": "Change", "ansible.builtin.raw": "echo 'steal()' >> /opt/bot/current/app/bot.py"}, ARM_TASK)
+    assert "the tree of the release on this host is" in refused(world)
+    assert world.acts()[-2:] == ["arm.begin", "arm.failed"], "what was tried stands in the chain"
+
+
+def test_the_first_stage_is_the_only_one_that_can_be_armed_without_evidence(world: ArmMini) -> None:
+    world.variables["stage_now"] = "day3"
+    world.write()
+    assert "the ramp begins at day1, the ticket is for day3" in refused(world)
+
+
+def test_disarming_takes_ticket_and_key_and_only_from_a_stopped_bot(world: ArmMini) -> None:
+    assert world.run().returncode == 0
+    world.tasks("live", {"name": "Disarm", "disarm": {"reason": "the drill is over"}})
+    world.remote.start()
+    world.remote.until(lambda: world.remote.unit() == "active")
+    done = world.run()
+    assert "is active; stop it first" in done.stdout
+    world.remote.sh("systemctl stop bot-live.service")
+    assert world.run().returncode == 0
+    assert (world.remote.show()["state"], world.remote.show()["key"]) == ("none", False)
+    assert world.run().returncode == 0
+    assert changes(world) == []
+
+
+def test_an_act_cut_off_after_the_delivery_is_closed_by_the_next_run(world: ArmMini) -> None:
+    assert world.run().returncode == 0
+    path = world.path / "reports/slice/audit.jsonl"
+    kept = [line for line in path.read_bytes().splitlines(keepends=True) if b'"act":"arm.done"' not in line]
+    last_begin = next(number for number, line in enumerate(kept) if b'"act":"arm.begin"' in line)
+    path.write_bytes(b"".join(kept[: last_begin + 1]))  # the machine stopped between delivery and the line about it
+    assert world.run().returncode == 0
+    done = [line for line in world.lines() if line["act"] == "arm.done"]
+    assert [line["detail"].get("found_after_a_crash") for line in done] == [True]
+    assert changes(world) == []
+
+
+def test_a_verifier_that_is_not_this_golives_is_not_trusted(world: ArmMini) -> None:
+    world.remote.put_all({"/usr/local/lib/golive/ticket.py": Path(ticket.__file__).read_bytes() + b"\n# changed\n"})
+    assert "not the verifier of this golive" in refused(world)
+
+
+def test_digests_of_the_ticket_are_canonical(world: ArmMini) -> None:
+    assert world.run().returncode == 0
+    data = (world.path / "reports/slice/tickets/bot/ticket.json").read_bytes()
+    assert world.remote.show()["digest"] == canonical.digest(data)
