@@ -9,7 +9,7 @@ from .look import Look
 
 PROC = "/proc"
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "MainPID", "NRestarts", "ExecCondition", "DropInPaths",
-               "FragmentPath", "ExecMainCode", "ExecMainStatus", "Result")
+               "FragmentPath", "RootDirectory", "RootImage", "BindPaths", "BindReadOnlyPaths")
 
 
 class Unit(NamedTuple):
@@ -114,6 +114,25 @@ def link(pid: int, name: str) -> Optional[str]:
         return os.readlink("%s/%d/%s" % (PROC, pid, name))
     except OSError:
         return None
+
+
+def mapped(pid: int) -> List[str]:
+    """Return the files that a process has mapped (its libraries), as the kernel names them."""
+    raw = read(pid, "maps") or b""
+    return sorted({line.split(None, 5)[5].decode("utf-8", "replace") for line in raw.splitlines() if line.count(b"/")})
+
+
+def root_of(unit: Unit) -> str:
+    """Return where the files of a unit's process are seen: through the process, or on the host when the unit has no root of its own.
+
+    A host whose root may not trace processes (a container) refuses the first way.
+    """
+    place = "%s/%d/root" % (PROC, unit.pid)
+    if os.access(place + "/etc", os.X_OK):
+        return place
+    if any(unit.properties.get(name) for name in ("RootDirectory", "RootImage", "BindPaths", "BindReadOnlyPaths")):
+        raise Undecided("the file system of %s cannot be looked at" % unit.name)
+    return ""
 
 
 def processes() -> List[int]:

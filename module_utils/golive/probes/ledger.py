@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from ..canonical import utc
 from ..errors import GoliveError, Undecided
 from ..ledger import chain, continuity, orders, profit, reconcile
-from ._kraken import Kraken
+from ._kraken import Kraken, Said
 from .look import Look, Observed
 
 WITNESS = "golive"
@@ -201,18 +201,12 @@ def _compare(ask: Dict[str, Any], records: List[chain.Record], now_ms: float, _l
 def _reconcile(ask: Dict[str, Any], records: List[chain.Record], now_ms: float, look: Look) -> Answer:
     start, settle = _start(ask, now_ms), _number(ask, "settle_s") * 1000
     start = max(start, float(records[0]["ms"]))
-    venue = Kraken(look, str(ask.get("url")), ask.get("ca_file"), str(ask.get("credential")))
-    trades: Dict[str, Any] = {}
-    for _page in range(_PAGES):
-        answer = venue.ask("TradesHistory", start=str(int(start / 1000)), ofs=str(len(trades)))
-        page = answer.get("trades")
-        if not isinstance(page, dict):
-            raise Undecided("TradesHistory of the venue has no trades field")
-        trades.update(page)
-        if not page or len(trades) >= int(answer.get("count", len(trades))):
-            break
-    else:
-        raise Undecided("the venue has more than %d pages of trades in this window" % _PAGES)
+    venue = Kraken(str(ask.get("url") or ""), str(ask.get("ca_file") or ""), look.rehearsal, max(1.0, look.left() - 1))
+    venue.log_in(str(ask.get("credential")), look.secret(str(ask.get("credential"))))
+    try:
+        trades, balances = _trades(venue, start), venue.private("Balance")
+    except Said as exc:
+        raise Undecided("the venue refused the question: %s" % exc.words) from None
     end = now_ms - settle
     theirs = reconcile.of_trades(trades, start, end)
     # An order is compared as a whole: one whose executions began before or ended after the window is left to the next run.
@@ -222,9 +216,22 @@ def _reconcile(ask: Dict[str, Any], records: List[chain.Record], now_ms: float, 
     compared = settled | (ours - set(all_theirs))
     found = reconcile.differences({name: all_ours[name] for name in compared if name in all_ours},
                                   {name: all_theirs[name] for name in compared if name in all_theirs})
-    balances = {name: Decimal(str(value)) for name, value in venue.ask("Balance").items()}
-    found += reconcile.missing_holdings(records, balances)
+    found += reconcile.missing_holdings(records, {name: profit.decimal(value, {"seq": name}) for name, value in balances.items()})
     return {"differences": found, "venue_orders": len(theirs)}, len(compared)
+
+
+def _trades(venue: Kraken, start_ms: float) -> Dict[str, Any]:
+    """Return all executions since a moment, page by page. Raises Said, Undecided."""
+    trades: Dict[str, Any] = {}
+    for _page in range(_PAGES):
+        answer = venue.private("TradesHistory", start=str(int(start_ms / 1000)), ofs=str(len(trades)))
+        page = answer.get("trades") if isinstance(answer, dict) else None
+        if not isinstance(page, dict):
+            raise Undecided("TradesHistory of the venue has no trades field")
+        trades.update(page)
+        if not page or len(trades) >= int(answer.get("count", len(trades))):
+            return trades
+    raise Undecided("the venue has more than %d pages of trades in this window" % _PAGES)
 
 
 _QUESTIONS: Dict[str, Callable[[Dict[str, Any], List[chain.Record], float, Look], Answer]] = {

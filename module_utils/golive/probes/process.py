@@ -162,8 +162,11 @@ def _releases(units: List[_units.Unit], root: str) -> Dict[str, Any]:
     found: Set[str] = set()
     changed: List[str] = []
     for unit in units:
-        place = _units.link(unit.pid, "cwd") or ""
-        relative = os.path.relpath(place, root).split("/")[0] if place.startswith(root + "/") else ""
+        places = [_units.link(unit.pid, "cwd") or "", *_units.mapped(unit.pid)]
+        below = {os.path.relpath(place, root).split("/")[0] for place in places if place.startswith(root + "/")}
+        if len(below) > 1:
+            raise Undecided("%s runs from more than one release: %s" % (unit.name, ", ".join(sorted(below))))
+        relative = "".join(below)
         if not re.match(r"\A[0-9a-f]{64}\Z", relative):
             raise Undecided("%s does not run from a release below %s" % (unit.name, root))
         found.add(relative)
@@ -257,19 +260,18 @@ def _trust(units: List[_units.Unit]) -> Dict[str, Any]:
         environment = _units.environment(unit.pid)
         authorities |= {name for name in _CA_VARIABLES if environment.get(name)}
         proxies |= {name for name in environment if name.lower() in _PROXY_VARIABLES and environment[name]}
-        lab = lab or any(_LAB.search(name) for name in _authorities(unit.pid, environment))
+        lab = lab or any(_LAB.search(name) for name in _authorities(_units.root_of(unit), environment))
     return {"lab_ca_trusted": lab, "ca_variables": sorted(authorities), "proxy_variables": sorted(proxies)}
 
 
-def _authorities(pid: int, environment: Dict[str, str]) -> List[str]:
+def _authorities(root: str, environment: Dict[str, str]) -> List[str]:
     """Return the names of the authorities in the trust stores, as the process sees them."""
     import ssl  # noqa: PLC0415  costs 20 ms on a target; only this question needs it
 
-    root = "%s/%d/root" % (_units.PROC, pid)
-    places = [os.path.join(root, name) for name in _TRUST_STORES]
+    places = [os.path.join(root or "/", name) for name in _TRUST_STORES]
     places += [root + environment[name] for name in _CA_VARIABLES if environment.get(name, "").startswith("/")]
     for folder in _TRUST_FOLDERS:
-        places += _files(os.path.join(root, folder))
+        places += _files(os.path.join(root or "/", folder))
     names, read_any = [], False
     for place in places:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

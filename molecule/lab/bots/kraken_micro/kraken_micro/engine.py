@@ -371,6 +371,7 @@ class Engine:
             positions=len(self.book.positions), prices={pair: price.bid for pair, price in self.market.prices.items()},
             profit=self.losses.total, day_profit=self.losses.day, halts=self.halts, simulated=self.book is self.state.paper,
         )  # fmt: skip
+        log.info("deciding", extra={"decisions": self.decisions, "mode": self.effective_mode, "halts": self.halts})
 
     def _on_price(self, pair: str, price: object) -> None:
         if pair in self.candles:
