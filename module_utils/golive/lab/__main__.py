@@ -8,6 +8,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
 from ..errors import GoliveError
 from . import engine as engines
 from .hosts import LabHosts
@@ -25,6 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _act(options)
     except GoliveError as error:
         print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except (DockerException, RequestException) as error:
+        print(f"lab: the Docker Engine refused or went away, found {' '.join(str(error).split())}; "
+              "look at its log, then run the same command again", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"lab: {error.filename or 'this machine'}: {error.strerror or error}; put this right and run the same command again",
+              file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("lab: interrupted; run the same command again to go on", file=sys.stderr)
