@@ -46,7 +46,8 @@ def accounts(wanted: Sequence[Mapping[str, Any]], exchange: Exchange, store: Sto
             changes.append(_change(f"sandbox_account:{name}", "create", digest(dict(account["balances"]))))
             if not dry:
                 more = {field: account[field] for field in ("tier", "limits") if field in account}
-                exchange.ask("POST", "accounts", {"name": name, "balances": account["balances"], "profile": account.get("profile") or {}, **more})
+                exchange.ask("POST", "accounts", {"name": name, "balances": account["balances"],
+                                                  "profile": account.get("profile") or {}, **more})
         for key in account["keys"]:
             if not _holds(store.get(key["secret"]), key, name, known):
                 changes.append(_change(f"sandbox_key:{name}/{key['name']}", "create", digest(sorted(key["rights"]))))
