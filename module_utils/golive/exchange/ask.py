@@ -7,7 +7,6 @@ there; it raises GoliveError only for what the caller got wrong before anything 
 from __future__ import annotations
 
 import os
-import random
 import time
 from datetime import datetime, timedelta, timezone
 from typing import Callable, List, Mapping, NamedTuple, Optional, Tuple
@@ -86,7 +85,7 @@ class World(NamedTuple):
     unit_state: Callable[[str], str]
     now_ns: Callable[[], int] = time.time_ns
     rest: Callable[[float], None] = time.sleep
-    chance: Callable[[], float] = random.random
+    chance: Callable[[], float] = lambda: os.urandom(1)[0] / 255
     transport: Callable[[Endpoint], Transport] = Transport
 
     def now(self) -> datetime:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from golive.exchange import pack
 
 from tests.integration.exchange.leaks import assert_clean
 from tests.integration.exchange.tls_venue import Pki, answer, venue
@@ -18,6 +19,7 @@ from tests.unit.exchange.venue_fixtures import fixture
 
 KRAKEN = fixture("kraken")
 KEY = json.dumps({"key": KRAKEN.credential.key, "secret": KRAKEN.credential.secret}).encode()
+OLD_PYTHON = sorted(Path.home().glob(".pyenv/versions/3.9.*/bin/python3.9"))
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -128,3 +130,24 @@ def test_as_exec_start_pre_with_the_services_credential(pki: Pki, tmp_path: Path
             capture_output=True, text=True, check=False, env={**os.environ, "CREDENTIALS_DIRECTORY": str(tmp_path)}, timeout=60,
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("python", [sys.executable, *map(str, OLD_PYTHON[:1])], ids=lambda path: Path(path).name)
+def test_packed_into_one_file_it_runs_on_a_host_without_golive(pki: Pki, tmp_path: Path, python: str) -> None:
+    assert pack.main([str(tmp_path / "exchange_key.pyz")]) == 0
+    assert (tmp_path / "exchange_key.pyz").read_bytes() == pack.pack()
+    (tmp_path / "exchange_key").write_bytes(KEY)
+    with venue(pki, answer(KRAKEN.cases["least"]["body"])) as served:
+        done = subprocess.run(
+            [python, "-I", str(tmp_path / "exchange_key.pyz"), "--venue", "kraken", "--credential", "credential:exchange_key",
+             "--rehearsal", "--ca-file", pki.ca_file, "--base-url", served.url, "--nonce-source", "own_key", "--one-line"],
+            capture_output=True, text=True, check=False, env={"CREDENTIALS_DIRECTORY": str(tmp_path), "PATH": "/usr/bin"}, timeout=60,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["exchange_key", "exchange_key.pyz"]
+
+
+def test_packing_to_nowhere_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert pack.main([str(tmp_path / "no/such/file")]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+    assert pack.main([]) == 64

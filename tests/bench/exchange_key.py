@@ -1,0 +1,122 @@
+"""What one check costs on the target: wall time and memory of the module's own process, as Ansible sends it.
+
+    python -m tests.bench.exchange_key [--rounds 9]
+
+Builds the very payload that Ansible would stream (AnsiballZ), runs it with this host's Python against a venue on loopback TLS, and
+prints one JSON object. Budgets: 0.25 s and 30 MiB for an HMAC venue, 45 MiB with `cryptography`. Exit 1 when a budget is broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import ansible.modules
+from ansible.executor import module_common
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader, module_utils_loader
+from ansible.template import Templar
+
+from tests.integration.exchange.tls_venue import Pki, TlsVenue, answer, make_pki, venue
+from tests.unit.exchange.venue_fixtures import fixture
+
+ROOT = Path(__file__).parents[2]
+BUDGET_S = 0.25
+BUDGET_MIB = {"kraken": 30.0, "binance": 30.0, "coinbase": 45.0}
+
+
+# Linux carries a parent's peak memory over to its child in ru_maxrss, so the process reads its own high-water mark at its end.
+_METER = """import atexit, sys
+atexit.register(lambda: sys.stderr.write(open('/proc/self/status').read()))
+exec(compile(sys.stdin.buffer.read(), '<ansiballz>', 'exec'))"""
+
+
+def payload(name: str, path: Path, arguments: dict[str, Any]) -> bytes:
+    """Return the Python text that Ansible sends for a module with these arguments."""
+    built = module_common.modify_module(
+        module_name=name, module_path=str(path), module_args=arguments, templar=Templar(loader=DataLoader()),
+        task_vars={"ansible_python_interpreter": sys.executable, "ansible_playbook_python": sys.executable},
+        module_compression="ZIP_DEFLATED", async_timeout=0, environment={}, become_plugin=None, remote_is_local=True,
+    )  # fmt: skip
+    return built.b_module_data
+
+
+def arguments(name: str, served: TlsVenue, pki: Pki) -> dict[str, Any]:
+    credential = fixture(name).credential
+    return {
+        "venue": name, "rehearsal": True, "base_url": served.url, "ca_file": pki.ca_file, "nonce_source": "own_key", "enforce": False,
+        "key_material": {"key": credential.key, "secret": credential.secret}, "_ansible_check_mode": False, "_ansible_no_log": False,
+        "_ansible_remote_tmp": tempfile.gettempdir(), "_ansible_tmpdir": None, "_ansible_keep_remote_files": False,
+    }  # fmt: skip
+
+
+def once(script: bytes) -> tuple[float, float, float, dict[str, Any]]:
+    """Run the payload; return wall and CPU seconds, the process's peak resident memory in MiB, and its result."""
+    before = os.times()
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", _METER], input=script, capture_output=True, check=False)
+    took = time.perf_counter() - started
+    after = os.times()
+    cpu = after.children_user - before.children_user + after.children_system - before.children_system
+    peak = re.search(rb"VmHWM:\s+(\d+) kB", done.stderr)
+    if peak is None or not done.stdout:
+        raise SystemExit("the module did not run: %s" % done.stderr.decode()[:500])
+    return took, cpu, int(peak.group(1)) / 1024, json.loads(done.stdout)
+
+
+def figures(name: str, script: bytes, rounds: int) -> dict[str, Any]:
+    runs = [once(script) for _ in range(rounds)]
+    if not all(result.get("facts", {}).get("authenticates") or result.get("ping") for *_, result in runs):
+        raise SystemExit("the module did not ask: %s" % runs[0][3])
+    return {
+        "measured": name, "rounds": rounds, "best_s": round(min(run[0] for run in runs), 3),
+        "median_s": round(statistics.median(run[0] for run in runs), 3), "best_cpu_s": round(min(run[1] for run in runs), 3),
+        "rss_mib": round(max(run[2] for run in runs), 1), "payload_kib": round(len(script) / 1024),
+    }  # fmt: skip
+
+
+def measure(name: str, rounds: int, pki: Pki) -> dict[str, Any]:
+    case = next(iter(fixture(name).cases.values()))
+    with venue(pki, answer(case["body"])) as served:
+        script = payload("exchange_key_permissions", ROOT / "library/exchange_key_permissions.py", arguments(name, served, pki))
+        return {**figures(name, script, rounds), "budget_s": BUDGET_S, "budget_mib": BUDGET_MIB[name]}
+
+
+def nothing(rounds: int) -> dict[str, Any]:
+    """What Ansible's own ping costs: the part of the figures that is not ours."""
+    path = Path(ansible.modules.__path__[0]) / "ping.py"
+    common = {"_ansible_remote_tmp": tempfile.gettempdir(), "_ansible_keep_remote_files": False, "_ansible_check_mode": False}
+    return figures("ansible.builtin.ping", payload("ping", path, common), rounds)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        pki = make_pki(Path(folder))
+        init_plugin_loader()
+        module_utils_loader.add_directory(str(ROOT / "module_utils"))
+        found = [measure(name, given.rounds, pki) for name in BUDGET_MIB]
+        floor = nothing(given.rounds)
+    broken = [one["measured"] for one in found if one["best_s"] > BUDGET_S or one["rss_mib"] > one["budget_mib"]]
+    load = os.getloadavg()[0]
+    print(
+        json.dumps(
+            {"python": sys.version.split()[0], "load": round(load, 1), "floor": floor, "measured": found, "broken": broken}, indent=1
+        )
+    )
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
