@@ -18,7 +18,7 @@ from golive.lab.hosts import LabHosts
 from golive.lab.inventory import Lab, read_lab
 from golive.lab.run import REPOSITORY
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab-pair")]  # one lab, one worker
 
 INVENTORY = REPOSITORY / "tests" / "fixtures" / "lab" / "pair.yml"
 
