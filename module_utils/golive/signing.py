@@ -75,7 +75,7 @@ def verify(path: Path, namespace: str, signers: bytes, persons: Mapping[str, Map
     """Return a text and who signed it; at least one signature, every one of them good. Raises SigningError."""
     data, signatures = read_bundle(path)
     if not signatures:
-        raise SigningError("is not signed", where=path.name, todo=f"sign it: python -m golive.signing {path.name} --as NAME --key FILE",
+        raise SigningError("is not signed", where=path.name, todo="sign it: python -m golive.sign",
                            code="too_few")
     try:
         known = ticket.parse_signers(signers, rehearsal)
