@@ -30,7 +30,7 @@ FACTS = {
     "changed": "list of str; sources that differ from the backup",
     "count": "int; whole backups of the set",
     "bytes": "int; size of the newest one",
-    "append_only": "bool; the directory cannot lose a file (file attribute a or i), or belongs to another identity than its files' origin",
+    "append_only": "bool; the directory cannot lose a file (read-only mount, file attribute a or i), or belongs to another identity than its files' origin",
     "writable_by_others": "bool; anybody but the owner may write the directory or a file of the newest backup",
     "problem": "str; what is wrong with the newest one",
 }
@@ -140,8 +140,10 @@ def _loose(folder: str, manifest: Mapping[str, Any]) -> bool:
 
 
 def _kept(folder: str) -> bool:
-    """Return whether the kernel itself refuses to delete in the directory: the attribute `a` or `i` (chattr)."""
+    """Return whether the kernel itself refuses to delete in the directory: a read-only mount, or the attribute `a` or `i` (chattr)."""
     try:
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+            return True
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return False

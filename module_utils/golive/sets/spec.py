@@ -88,3 +88,6 @@ CERTIFICATES_MODULE: Spec = {
     "certificates": _CERTIFICATES, "trust": {"type": "list", "elements": "str", "default": []},
     "authority": {"type": "str", "required": True}, "renew_before_s": {"type": "int", "required": True},
     "signed": {"type": "dict", "default": {}}}
+
+IDENTITIES: Spec = {"identities": {"type": "list", "elements": "dict", "required": True, "options": {
+    "path": {"type": "str", "required": True}, "kind": {"type": "str", "choices": ["ssh", "age"], "required": True}}}}
