@@ -20,7 +20,7 @@ from .config import Config
 from .cruelty import Active, Cruelties
 from .effects import Effects
 from .engine import Engine, Fact
-from .errors import BadRequest
+from .errors import BadRequest, SandboxError
 from .ids import Ids
 from .instruments import Instrument
 from .journal import Journal
@@ -84,6 +84,7 @@ class Exchange:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._beat
         self.publish()
+        self._note_nonces()
         self.journal.append([state.market_fact(self)])
         self.journal.close()
         self.keys.save()
@@ -94,11 +95,17 @@ class Exchange:
         while True:
             self.advance()
             beats += 1
+            self._note_nonces()
             if beats % 50 == 0:
                 self.recorder.flush()
                 self.journal.append([state.market_fact(self)])
-                await self.journal.commit()
+            await self._commit_quietly()
             await asyncio.sleep(BEAT_S)
+
+    async def _commit_quietly(self) -> None:
+        """The beat goes on when the disk refuses; each request that needs it is refused by `durable`."""
+        with contextlib.suppress(SandboxError):
+            await self.journal.commit()
 
     def advance(self) -> None:
         """Bring everything to the present exchange time."""
@@ -133,13 +140,19 @@ class Exchange:
         return facts
 
     async def durable(self) -> None:
-        """Return when everything that happened so far is on disk."""
+        """Return when every order, fill and balance so far is on disk.
+
+        Nonces alone are not waited for: they go to disk with the next beat. A crash within it lets a nonce of that beat be used again.
+        """
+        if self.journal.urgent or self.journal.failed:
+            self._note_nonces()
+            await self.journal.commit()
+
+    def _note_nonces(self) -> None:
         if self._dirty_nonces:
-            self.journal.append(
-                [{"t": "nonce", "key": hashed(key_id), "nonce": self.keys.by_id[key_id].nonce} for key_id in self._dirty_nonces]
-            )
+            facts = [{"t": "nonce", "key": hashed(key_id), "nonce": self.keys.by_id[key_id].nonce} for key_id in self._dirty_nonces]
+            self.journal.append(facts, urgent=False)
             self._dirty_nonces.clear()
-        await self.journal.commit()
 
     def used(self, key: Key) -> None:
         """A nonce was taken: it goes into the journal with the next commit."""

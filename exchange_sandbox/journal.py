@@ -51,10 +51,13 @@ class Journal:
         self._waiters: list[asyncio.Future[None]] = []
         self._flusher: asyncio.Task[None] | None = None
         self.failed: str | None = None
+        #: something was appended that must be on disk before its answer leaves
+        self.urgent = False
 
-    def append(self, facts: Facts) -> None:
+    def append(self, facts: Facts, urgent: bool = True) -> None:
         """Queue a step; it is durable after the next `commit()`."""
         if facts:
+            self.urgent = self.urgent or urgent
             self._pending.append(json.dumps(facts, separators=(",", ":")).encode() + b"\n")
 
     async def commit(self) -> None:
@@ -72,6 +75,7 @@ class Journal:
         while self._waiters:
             data, self._pending = b"".join(self._pending), []
             waiters, self._waiters = self._waiters, []
+            self.urgent = False
             try:
                 await loop.run_in_executor(None, self._write, data)
             except OSError as exc:

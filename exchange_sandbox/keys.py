@@ -36,6 +36,7 @@ class Key:
     valid_until: float = 0.0
     nonce: int = 0
     last_used: Optional[float] = None
+    floor: int = 0
     seen: set[int] = field(default_factory=set, repr=False)
 
     def allows(self, address: str) -> bool:
@@ -52,12 +53,14 @@ class Key:
         """Accept or refuse a nonce; an accepted one is never accepted again."""
         if nonce > self.nonce:
             self.nonce = nonce
-        elif not self.nonce_window or nonce <= self.nonce - self.nonce_window or nonce in self.seen:
+        elif not self.nonce_window or nonce <= max(self.nonce - self.nonce_window, self.floor) or nonce in self.seen:
             return False
         if self.nonce_window:
             self.seen.add(nonce)
-            if len(self.seen) > SEEN_KEPT:
-                self.seen = {item for item in self.seen if item > self.nonce - self.nonce_window}
+            if len(self.seen) > 2 * SEEN_KEPT:
+                # Memory stays flat: what is older than the newest nonces is refused, whether it was seen or not.
+                newest = sorted(self.seen)[-SEEN_KEPT:]
+                self.seen, self.floor = set(newest), newest[0] - 1
         return True
 
 

@@ -17,6 +17,7 @@ from .seen import FAIL, PASS, UNJUDGED, Seen
 RING = 20_000
 FILES_KEPT = 8
 SAMPLES = 5
+MOST_ENDPOINTS = 80
 
 
 class Metrics:
@@ -52,6 +53,8 @@ class Recorder:
         os.chmod(self._path, 0o600)
         self._ring: deque[dict[str, Any]] = deque(maxlen=RING)
         self._metrics = metrics
+        self._children: dict[tuple[str, ...], Counter] = {}
+        self._endpoints: set[str] = set()
         self._next = 1
         for record in self._files():
             self._next = max(self._next, int(record["id"]) + 1)
@@ -67,10 +70,23 @@ class Recorder:
         record = seen.to_dict()
         self._write(record)
         account = seen.account or "-"
-        self._metrics.requests.labels("true", account, seen.endpoint, record["verdict"]).inc()
+        endpoint = seen.endpoint if self._known(seen.endpoint) else "other"
+        self._count("requests", self._metrics.requests, account, endpoint, record["verdict"])
         for rule, verdict in seen.verdicts.items():
-            self._metrics.verdicts.labels("true", account, rule, verdict).inc()
+            self._count("verdicts", self._metrics.verdicts, account, rule, verdict)
         self._metrics.latency.labels("true", seen.transport).observe(seen.latency_ms / 1000)
+
+    def _known(self, endpoint: str) -> bool:
+        """Endpoints are text of the client: only so many different ones become series."""
+        if len(self._endpoints) < MOST_ENDPOINTS:
+            self._endpoints.add(endpoint)
+        return endpoint in self._endpoints
+
+    def _count(self, name: str, counter: Counter, *labels: str) -> None:
+        child = self._children.get((name, *labels))
+        if child is None:
+            child = self._children[(name, *labels)] = counter.labels("true", *labels)
+        child.inc()
 
     def add_late(self, seen: Optional[Seen], account: str, rule: str, verdict: str, why: str, at: float) -> None:
         """Write down a verdict that fell after the answer."""
