@@ -54,8 +54,8 @@ FACTS = {
     "proxy_variables": "list of str",
 }
 _PLACEHOLDER = re.compile(
-    r"\A(|test|dummy|none|null|secret|password|change[-_ ]?me|todo|x{3,}|your[-_ ].*|<.*>|\{\{.*\}\}|\$\{.*\}|actual[-_ ]key|example|placeholder|"
-    r"fixme|\.\.\.|\*+)\Z", re.IGNORECASE)
+    r"\A(|test|dummy|none|null|secret|password|change[-_ ]?me|todo|x{3,}|your[-_ ].*|<.*>|\{\{.*\}\}|\$\{.*\}|actual[-_ ]key|"
+    r"example|placeholder|fixme|\.\.\.|\*+)\Z", re.IGNORECASE)
 _CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE",
                  "WEBSOCKET_CLIENT_CA_BUNDLE", "GIT_SSL_CAINFO")
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "wss_proxy", "ws_proxy", "socks_proxy")

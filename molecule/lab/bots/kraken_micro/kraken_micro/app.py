@@ -20,7 +20,7 @@ from .book import State
 from .config import Config
 from .dashboard import Dashboard
 from .engine import Engine, run_steps
-from .errors import BotError, VenueError
+from .errors import BotError, VenueError, VenueRefused
 from .execution import Execution
 from .failsafe import VenueHealth
 from .faults import Faults
@@ -33,6 +33,9 @@ from .nonce import BrokenNonceSource, NonceSource
 from .venue import Balances, Instrument, Orders, parse_instruments
 
 log = logging.getLogger("kraken_micro.app")
+
+# Kraken allows about one public question a second and address, for all instances of a host together; the stream tells changes at once.
+STATUS_S = 5.0
 
 
 def credential(name: str) -> str | None:
@@ -196,12 +199,14 @@ class App:
         while True:
             try:
                 market.status = str((await rest.public("SystemStatus"))["status"])
+            except VenueRefused as exc:
+                log.warning("status not told", extra={"reason": str(exc)[:200]})  # it answers: what the stream said stands
             except (VenueError, KeyError, TypeError) as exc:
                 market.status = None
                 log.warning("status unknown", extra={"reason": str(exc)[:200]})
             if self.faults.on("raise_unhandled"):
                 raise RuntimeError("fault raise_unhandled")
-            await asyncio.sleep(float(self.config.venue.poll_s))
+            await asyncio.sleep(max(STATUS_S, float(self.config.venue.poll_s)))
 
     async def _measure(self, state_dir: Path) -> None:
         while True:

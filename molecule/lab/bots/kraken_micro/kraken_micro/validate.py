@@ -15,15 +15,16 @@ from .errors import BotError
 
 def report(config: Config) -> dict[str, Any]:
     """Return each component with `operational` and, where it is not, why; read-only but for one temporary file."""
+    sections = diagnose.report(config, "api")["sections"]
     checks: dict[str, Callable[[], None]] = {
         "config": lambda: None,  # it was loaded, or we would not be here
         "state_directory": lambda: _writable(Path(config.paths.state_dir)),
         "log_directory": lambda: _writable(Path(config.paths.log_file).parent),
         "control_directory": lambda: _readable(Path(config.paths.control_dir)),
         "ledger": lambda: _ledger(Path(config.paths.state_dir) / "ledger.jsonl"),
-        "venue_rest": lambda: _answered(config, "venue_status"),
-        "venue_clock": lambda: _clock(config),
-        "bot": lambda: _bot(config),
+        "venue_rest": lambda: _venue(sections["venue_status"]),
+        "venue_clock": lambda: _clock(sections["clock_skew"]),
+        "bot": lambda: _answered(sections["bot"]),
     }
     components = {name: _try(check) for name, check in checks.items()}
     failed = [name for name, one in components.items() if not one["operational"]]
@@ -62,23 +63,18 @@ def _ledger(path: Path) -> None:
             pass
 
 
-def _answered(config: Config, name: str) -> None:
-    section = diagnose.report(config, "api")["sections"][name]
+def _answered(section: dict[str, Any]) -> None:
     if section["state"] != "answered":
         raise BotError(section["why"])
-    if section.get("status", "online") != "online":
+
+
+def _venue(section: dict[str, Any]) -> None:
+    _answered(section)
+    if section["status"] != "online":
         raise BotError(f"the venue says {section['status']}")
 
 
-def _clock(config: Config) -> None:
-    section = diagnose.report(config, "api")["sections"]["clock_skew"]
-    if section["state"] != "answered":
-        raise BotError(section["why"])
+def _clock(section: dict[str, Any]) -> None:
+    _answered(section)
     if abs(section["seconds"]) > 2:
         raise BotError(f"our clock is {section['seconds']} s away from the venue's; synchronise it")
-
-
-def _bot(config: Config) -> None:
-    section = diagnose.report(config, "api")["sections"]["bot"]
-    if section["state"] != "answered":
-        raise BotError(section["why"])
