@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -28,6 +29,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LONGEST = 1_000_000
 MOST_RECORDS = 10_000
+PAGE = {"/": ("index.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 
 
 def middleware(token: bytes) -> Any:
@@ -35,6 +41,8 @@ def middleware(token: bytes) -> Any:
 
     @web.middleware
     async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path in PAGE:
+            return await handler(request)
         given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip().encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(given, token):
             return _answer({"error": "give the administration token as Authorization: Bearer ..."}, 401)
@@ -74,6 +82,22 @@ def _number(value: Any, name: str, low: float, high: float) -> float:
     return float(value)
 
 
+async def page(request: web.Request) -> web.Response:
+    """Serve the page: static text without data; it asks for the token and then for everything else."""
+    name, kind = PAGE[request.path]
+    text = (Path(__file__).parent / "page" / name).read_text(encoding="utf-8")
+    return web.Response(
+        text=text,
+        content_type=kind,
+        headers={
+            "Content-Security-Policy": POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-store",
+        },
+    )
+
+
 class Admin:
     """Handlers of /sandbox/v1/."""
 
@@ -104,6 +128,8 @@ class Admin:
         app.router.add_delete(base + "/cruelties", self.stop_cruelties)
         app.router.add_delete(base + "/cruelties/{id}", self.stop_cruelty)
         app.router.add_get("/metrics", self.metrics)
+        for path in PAGE:
+            app.router.add_get(path, page)
 
     # -- accounts and keys ---------------------------------------------------------------------------------------------
 
