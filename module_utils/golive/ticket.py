@@ -616,7 +616,7 @@ class Host:
         Each step stands alone: a full disk may stop the note, it does not stop the raised epoch of another machine or the deletion.
         """
         problems: List[str] = []
-        raised = max(epoch if epoch is not None else 0, self.epoch() + (1 if epoch is None else 0))
+        raised = self._next_epoch() if epoch is None else max(epoch, self.epoch())
 
         def attempt(what: str, act: Any) -> None:
             try:
@@ -628,6 +628,19 @@ class Host:
         attempt("write voided", lambda: _write(self.arm("voided"), encode({"at": utc(self.now), "epoch": raised, "reason": reason[:500]})))
         attempt("delete the key", lambda: _unlink(self.arm("exchange_key.cred")))
         return problems
+
+    def _next_epoch(self) -> int:
+        """Return an epoch above every one that this host has seen or armed by.
+
+        Seconds since 1970, as on the kill machines: epochs stay comparable also where a kill could only reach one of them.
+        """
+        known = [self.epoch(), int(self.now.timestamp()) - 1]
+        try:
+            bundle = self.installed()
+            known += [parse_ticket(bundle[0])["epoch"]] if bundle is not None else []
+        except (OSError, Refused):
+            pass  # a ticket that cannot be read cannot arm either
+        return max(known) + 1
 
     def _raise(self, epoch: int) -> None:
         os.makedirs(self.arm("epochs"), mode=0o755, exist_ok=True)

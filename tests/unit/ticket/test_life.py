@@ -157,16 +157,27 @@ def test_a_void_written_by_hand_stops_the_unit_and_no_ticket_answers_it(tmp_path
     assert code_of(host.check) == "voided"
     assert code_of(lambda: host.install(p.deliver(tmp_path / "new", data_of(nonce="2" * 32, epoch=9)))) == "voided"
     host.void("written by hand at night", None)
-    assert host.epoch() == 1
-    host.install(p.deliver(tmp_path / "newer", data_of(nonce="3" * 32, epoch=1)))
+    host.install(p.deliver(tmp_path / "newer", data_of(nonce="3" * 32, epoch=host.epoch())))
     assert host.check() == "valid"
 
 
 def test_epochs_never_fall(tmp_path: Path) -> None:
     host = p.build_host(tmp_path / "host")
-    for epoch in (5, 2, None, 6, 1):
+    seen = []
+    for epoch in (5, 2, None, 6, None, 1):
         host.void("x", epoch)
-    assert host.epoch() == 6
+        seen.append(host.epoch())
+    assert seen == sorted(seen)
+    assert seen[:2] == [5, 5]
+    assert seen[4] > seen[3], "a second kill is a new epoch"
+
+
+def test_a_second_kill_voids_every_ticket_signed_after_the_first_one_installed_or_not(tmp_path: Path) -> None:
+    host = p.build_host(tmp_path / "host")
+    after_first = 1_795_000_000_000  # an epoch of a kill machine, far above this host's clock
+    host.install(p.deliver(tmp_path / "one", data_of(nonce="1" * 32, epoch=after_first)))
+    host.void("second kill", None)
+    assert code_of(lambda: host.install(p.deliver(tmp_path / "two", data_of(nonce="2" * 32, epoch=after_first)))) == "voided"
 
 
 def test_a_void_on_a_full_disk_still_deletes_the_key_and_says_what_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
