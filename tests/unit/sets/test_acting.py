@@ -1,0 +1,31 @@
+"""The controller's side: what a dry run predicted so far is known to later tasks, host by host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from golive.sets.acting import Predictions, given_only
+
+DIRECTORY = {"object": "dir:/etc/golive", "op": "create", "before": None, "after": "0755 root:root"}
+
+
+def test_two_roles_that_want_the_same_predict_it_once(tmp_path: Path) -> None:
+    bot = Predictions("bot", str(tmp_path))
+    bot.add([DIRECTORY])
+    assert bot.new([DIRECTORY, {**DIRECTORY, "object": "dir:/etc/bot"}]) == [{**DIRECTORY, "object": "dir:/etc/bot"}]
+
+
+def test_another_wish_for_the_same_object_is_another_change(tmp_path: Path) -> None:
+    bot = Predictions("bot", str(tmp_path))
+    bot.add([DIRECTORY])
+    other = {**DIRECTORY, "op": "update", "after": "0700 root:root"}
+    assert bot.new([other]) == [other]
+
+
+def test_hosts_do_not_see_each_others_predictions(tmp_path: Path) -> None:
+    Predictions("bot", str(tmp_path)).add([DIRECTORY])
+    assert Predictions("guard", str(tmp_path)).all() == []
+
+
+def test_what_was_left_out_is_not_sent_and_what_is_empty_is() -> None:
+    assert given_only({"a": None, "b": "", "c": [{"d": None, "e": 0}], "f": {"g": None}}) == {"b": "", "c": [{"e": 0}], "f": {}}
