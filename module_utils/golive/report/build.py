@@ -91,7 +91,7 @@ def _hosts(records: Records) -> list[Host]:
             continue
         status = line.get("status")
         result.append(Host(host, member_of, str(status) if status in ("unreachable", "failed") else "failed",
-                           clean(line.get("text") or ""), clean(line.get("phase") or "", 40), clean(line.get("task") or "", 120),
+                           clean(line.get("text") or ""), clean(line.get("phase") or "", 120), clean(line.get("task") or "", 120),
                            moment(line.get("at"))))
     return result
 

@@ -57,12 +57,15 @@ class Records:
         return groups if isinstance(groups, dict) else {}
 
     @property
+    def observed_at(self) -> str | None:
+        """Return when something was observed or judged last."""
+        times = [one.get("at") for records in self.phases.values() for one in (*records.observations, records.gate or {})]
+        return max((t for t in map(moment, times) if t), default=None)
+
+    @property
     def last_at(self) -> str | None:
         """Return the newest time that any record carries: when a killed run was last seen alive."""
-        times = [self.run.get("started")]
-        for records in self.phases.values():
-            times += [one.get("at") for one in records.observations]
-            times += [(records.gate or {}).get("at")]
+        times = [self.run.get("started"), self.observed_at]
         for lines in (self.changes, self.hosts, self.audit):
             times += [one.get("at") for one in lines]
         return max((t for t in map(moment, times) if t), default=None)

@@ -46,9 +46,7 @@ def build(records: Records, controls: list[Control], gates: list[Gate], hosts: l
     """Return state, sentence and what else has to be known."""
     weighed = _weigh(controls, hosts)
     if records.finished is None:
-        where = f"in phase {reached}" if reached else "before anything was observed"
-        return "killed", f"Could not tell: the run was killed {where} at {records.last_at or 'an unknown time'}.", _sentences(
-            [f"known until then: {_money(weighed.money)}"] if weighed.money else [])
+        return _unfinished(records, weighed, hosts, reached)
     if not controls or records.run.get("started") is None:
         return "unknown", "Could not tell: the run left no readable record of what was to be observed.", ""
     if records.run.get("mode") == "check":
@@ -60,6 +58,20 @@ def build(records: Records, controls: list[Control], gates: list[Gate], hosts: l
         return _live(records, weighed, clean_gates=gates_open)
     seen = "no probe looked for the live unit" if trading is None else "the live unit does not run"
     return _not_live(weighed, f"every gate is open, but {seen}" if gates_open else f"this run ended in phase {reached or 'preflight'}")
+
+
+def _unfinished(records: Records, weighed: _Weighed, hosts: list[Host], reached: str | None) -> Verdict:
+    """A run without an end was killed, or broke off because a host failed after all that was observed."""
+    known = [f"known until then: {_money(weighed.money)}"] if weighed.money else []
+    trouble = [host for host in hosts if host.state in ("unreachable", "failed")]
+    broke_at = max((host.at for host in trouble if host.at), default=None)
+    if broke_at and broke_at >= (records.observed_at or ""):
+        first = trouble[0]
+        what = f"host {first.name}, in task {first.task or 'without a name'}: {first.text.rstrip('.')}"
+        sentence = f"Could not tell: the run broke off at {broke_at} because {many(len(trouble), 'host')} failed."
+        return "killed", sentence, _sentences([what, *known])
+    where = f"in phase {reached}" if reached else "before anything was observed"
+    return "killed", f"Could not tell: the run was killed {where} at {records.last_at or 'an unknown time'}.", _sentences(known)
 
 
 def _weigh(controls: list[Control], hosts: list[Host]) -> _Weighed:

@@ -158,6 +158,17 @@ def test_killed_run_says_where_and_when_and_is_never_green(runs: ModuleType, tmp
     assert len(report.changes) == 3
 
 
+def test_run_that_broke_off_on_a_failed_host_says_which_and_why(runs: ModuleType, tmp_path: Path) -> None:
+    world = runs.realistic()
+    world.finished = None
+    world.hosts = [{"host": "bot", "status": "failed", "phase": "The release runs", "task": "bot : Start it", "at": runs.stamp(44),
+                    "text": "no space left on the device"}]
+    first = build(world.write(tmp_path)).first
+    assert first.state == "killed"
+    assert first.sentence == "Could not tell: the run broke off at 2026-11-21T10:44:00Z because 1 host failed."
+    assert first.also.startswith("Host bot, in task bot : Start it: no space left on the device.")
+
+
 def test_run_killed_before_its_first_record_still_has_a_report(tmp_path: Path) -> None:
     folder = tmp_path / "kraken-micro" / "20261121T101500Z-3f9a1c"
     folder.mkdir(parents=True)

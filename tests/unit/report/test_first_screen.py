@@ -22,6 +22,13 @@ def test_top_five_are_in_the_order_of_money(stopped: Report) -> None:
     assert stopped.first.more_findings == 0
 
 
+def test_what_is_certain_comes_before_what_is_not_known_and_then_what_the_guard_would_do(runs: ModuleType, tmp_path: Path) -> None:
+    world = runs.World()
+    for name, verdict, reaction in (("a.unknown", "undecided", "kill"), ("b.page", "fail", "page"), ("c.kill", "fail", "kill")):
+        world.control(name, name, verdict, severity="critical", when_live=reaction)
+    assert [one.control for one in build(world.write(tmp_path)).first.top] == ["c.kill", "b.page", "a.unknown"]
+
+
 def test_finding_says_seen_wanted_who_and_how(stopped: Report) -> None:
     one = stopped.first.top[0]
     assert one.seen == "rights.withdraw: yes"
