@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Dict, List, Optional
 
 from ..canonical import digest
@@ -31,6 +31,7 @@ FACTS = {
     "ticket_limits.*": "JSON; limits of the installed ticket",
 }
 _CAP = 1 << 20
+_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?\Z")
 _NAME = re.compile(r"\A[A-Za-z0-9_-]{1,64}\Z")
 _SECRET_WORDS = ("secret", "password", "token", "private", "passphrase", "api_key", "apikey")
 _ABSENT = object()
@@ -86,11 +87,11 @@ def _canonical(value: Any) -> Any:
         return {str(key): _canonical(item) for key, item in value.items()}
     if isinstance(value, bool) or value is None:
         return [type(value).__name__, str(value)]
-    try:
-        number = Decimal(str(value))
-        return "number " + format(number.normalize() + 0, "f") if number.is_finite() and abs(number.adjusted()) < 40 else str(value)
-    except InvalidOperation:
-        return "text " + str(value)
+    text = str(value)
+    if not _NUMBER.match(text):
+        return "text " + text
+    number = Decimal(text).normalize() + 0
+    return "number " + (format(number, "f") if abs(number.adjusted()) < 40 else str(number))
 
 
 def _path(ask: Dict[str, Any]) -> str:

@@ -156,24 +156,33 @@ class Engine:
             await self._cancel_entries()
 
     async def _reconcile(self) -> None:
-        """Hold our orders against the venue's: an order of ours that we do not know, or one that is gone, ends entries."""
+        """Hold our orders against the venue's: an order of ours that we do not know, or one that is gone, ends entries.
+
+        A stop may be triggered between two questions, so a difference is asked about once more before it counts.
+        """
+        assert self._execution is not None
+        unknown, gone = await self._differences()
+        if unknown or gone:
+            await self._execution.refresh()
+            unknown, gone = await self._differences()
+        good = not unknown and not gone
+        if good != self.reconciled:
+            level, text = (logging.INFO, "reconciled") if good else (logging.ERROR, "not reconciled")
+            log.log(level, text, extra={"unknown": unknown, "gone": gone})
+        self.reconciled = good
+
+    async def _differences(self) -> tuple[list[str], list[str]]:
+        """Return our orders that only the venue has open, and those that only we do."""
         assert self._orders is not None
         ours, foreign = set(), 0
         for state in await self._orders.open():
             if (state.client_id or "").startswith(PREFIX):
-                ours.add(state.client_id)
+                ours.add(str(state.client_id))
             else:
                 foreign += 1
         self.foreign_orders = foreign
         known = {order.client_id for order in self.state.venue.open_orders() if order.status == "open"}
-        good = ours == known
-        if good != self.reconciled:
-            log.log(
-                logging.INFO if good else logging.ERROR,
-                "reconciled" if good else "not reconciled",
-                extra={"unknown": sorted(ours - known, key=str)},
-            )
-        self.reconciled = good
+        return sorted(ours - known), sorted(known - ours)
 
     def _naked(self) -> list[Position]:
         """Return the venue's positions without a stop over their whole volume. Dust that no order can cover is not one."""
