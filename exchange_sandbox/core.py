@@ -44,7 +44,10 @@ class Exchange:
     def __init__(self, config: Config, instruments: Iterable[Instrument], clock: Optional[Clock] = None) -> None:
         self.config = config
         self.clock = clock or Clock()
-        config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as exc:
+            raise SandboxError("state_dir %s cannot be made: %s" % (config.state_dir, exc.strerror)) from None
         self.engine = Engine(instruments, Ids(config.market.seed))
         self.keys = KeyStore(config.state_dir / "keys.json")
         self.metrics = Metrics()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from . import KEY_PREFIX
-from .errors import BadRequest
+from .errors import BadRequest, SandboxError
 from .journal import write_atomically
 
 #: nonces remembered per key for the nonce window
@@ -70,11 +70,15 @@ class KeyStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.by_id: dict[str, Key] = {}
-        if path.exists():
+        if not path.exists():
+            return
+        try:
             for item in json.loads(path.read_bytes()):
                 item["secret"] = base64.b64decode(item["secret"])
                 item["rights"], item["ip_allowlist"] = tuple(item["rights"]), tuple(item["ip_allowlist"])
                 self.by_id[item["id"]] = Key(**item)
+        except (ValueError, TypeError, KeyError):
+            raise SandboxError("%s is damaged; restore it, or move it away and mint the keys again" % path) from None
 
     def mint(
         self,
