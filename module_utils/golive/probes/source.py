@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import ast
+import io
 import os
 import re
+import tokenize
 from datetime import datetime, timezone
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
@@ -64,6 +66,15 @@ class Tree:
         if done.rc != 0:
             raise Undecided("git did not answer: %s" % (done.stderr.strip().splitlines() or ["no words"])[-1][:160])
         return done.stdout
+
+    def containing(self, words: List[str]) -> List[str]:
+        """Return the files in which one of the words stands."""
+        patterns = [part for word in words for part in ("-e", word)]
+        argv = ["git", "-c", "safe.directory=*", "-C", self._at, "grep", "-z", "-l", "-w", "-I", "-F", "--full-name"]
+        done = self._look.run([*argv, *patterns, self.commit], timeout=30, env={"HOME": "/nonexistent"})
+        if done.rc not in (0, 1):
+            raise Undecided("git did not answer: %s" % (done.stderr.strip().splitlines() or ["no words"])[-1][:160])
+        return [name.partition(":")[2] for name in done.stdout.split("\0") if name]
 
     def read(self, path: str) -> Optional[str]:
         """Return the text of a file of the commit, None when it is not there."""
@@ -194,8 +205,8 @@ def _markers(ask: Dict[str, Any], tree: Tree, _look: Look) -> Observed:
     critical: List[str] = []
     without: List[str] = []
     files = [path for path in tree.paths if path.endswith(_SUFFIXES)]
-    for path in files:
-        for number, line in enumerate((tree.read(path) or "").splitlines(), 1):
+    for path in sorted(set(tree.containing(words)) & set(files)):
+        for number, line in _comments(tree.read(path) or "", path):
             match = marker.search(line)
             if match is None:
                 continue
@@ -205,6 +216,19 @@ def _markers(ask: Dict[str, Any], tree: Tree, _look: Look) -> Observed:
             if not re.search(r"#\d+|\b[A-Z]{2,}-\d+\b", match.group(2)):
                 without.append(place)
     return Observed({"critical": critical, "without_issue": without, "files": len(files)}, opportunities=len(files))
+
+
+def _comments(text: str, path: str) -> Iterator[Tuple[int, str]]:
+    """Yield number and text of what may be a comment: Python's comments where Python can tell, else every line."""
+    if path.endswith(".py"):
+        try:
+            for token in tokenize.generate_tokens(io.StringIO(text).readline):
+                if token.type == tokenize.COMMENT:
+                    yield token.start[0], token.string
+            return
+        except (tokenize.TokenError, SyntaxError):
+            pass  # not Python after all: every line counts, some twice
+    yield from enumerate(text.splitlines(), 1)
 
 
 def _document(ask: Dict[str, Any], tree: Tree, look: Look) -> Dict[str, Any]:

@@ -116,6 +116,13 @@ def test_a_marker_needs_an_issue_and_a_word_in_a_sentence_is_none(repository: Re
     assert repository.ask("markers", words=["TODO"])["without_issue"] == ["a.py:1"]
 
 
+def test_a_marker_in_a_text_is_none_and_a_broken_file_is_read_by_line(repository: Repository) -> None:
+    repository.write(a_DOT_py='x = "# FIXME critical"\n', b_DOT_py='x = (\n# FIXME critical\n', c_DOT_sh="# BUG critical #4\n").commit()
+    facts = repository.ask("markers", words=["FIXME", "BUG"])
+    assert set(facts["critical"]) == {"b.py:2", "c.sh:1"}
+    assert set(facts["without_issue"]) == {"b.py:2"}
+
+
 DOCUMENT = "# Emergency\n\nReviewed: {date}\n\nRun `playbooks/operate/kill_switch.yml`.\n"
 
 
