@@ -71,10 +71,11 @@ def exposure(records: Records) -> tuple[Sighting, ...]:
 
 def venue(records: Records) -> Sighting:
     """Return the venue by the name that its certificate is valid for and who issued that, never as our own settings call it."""
-    found = _fact(records, ("exchange_key", "exchange_account"), ("venue_host", "tls_name"))
+    found = _fact(records, ("exchange_key", "exchange_account"), ("venue_host", "endpoint.host"))
     if found is None:
         return Sighting("Venue", None)
-    issuer = (found[1].get("facts") or {}).get("tls_issuer")
+    facts = found[1].get("facts") or {}
+    issuer = facts.get("tls_issuer") or facts.get("endpoint.tls_issuer")
     seen = _sighting("Venue", found)
     return replace(seen, value=f"{seen.value}, certified by {clean(issuer, 80)}") if issuer else seen
 

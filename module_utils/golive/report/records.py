@@ -154,8 +154,14 @@ def read(run_dir: Path) -> Records:
     if compiled and not _untouched(compiled):
         reader.problems.append("compiled.json does not have the digest it names: it was changed after the run froze it")
     phases = {name: found for name in FOLDERS if (found := reader.phase(name)) is not None}
+    run = {"run": run_dir.name, "system": run_dir.parent.name, **(run or {})}
+    bound, ticket = reader.mapping(run_dir / "release.json"), reader.mapping(run_dir / "last_ticket.json")
+    if bound is not None:
+        run["release"] = {**(run["release"] if isinstance(run.get("release"), dict) else {}), **bound}
+    if ticket is not None:
+        run["last_ticket"] = ticket
     return Records(
-        run={"run": run_dir.name, "system": run_dir.parent.name, **(run or {})},
+        run=run,
         profile=reader.mapping(run_dir / "profile.json", needed=True) or {},
         compiled=compiled,
         phases=phases,
