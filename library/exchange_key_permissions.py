@@ -21,7 +21,8 @@ options:
     required: true
   credential:
     description:
-      - Where the key is, on the host the module runs on.
+      - Where the key is.
+      - V(vault:MOUNT/PATH#FIELD) is read from the secret store by the controller, at use, in memory. All others are on the host itself.
       - V(sealed:/path) is a file made by C(systemd-creds encrypt), V(credential:NAME) a file in C($CREDENTIALS_DIRECTORY),
         V(file:/path) a file with mode 0600 on tmpfs. Each holds one JSON object with C(key), C(secret) and, where the venue has one,
         C(passphrase).
