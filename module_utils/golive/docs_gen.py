@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from . import bundle, catalogue, checklist, wording
+from . import bundle, catalogue, checklist, profile, wording
 from .errors import GoliveError
 from .rundir import write_atomic
 
@@ -35,6 +35,7 @@ def pages(root: Path = ROOT) -> dict[Path, str]:
     found = {"roles.md": _roles(root), "modules.md": _modules(root), "probes.md": _probes(), "controls.md": _controls(root)}
     for path in sorted((root / "checklists").glob("*.yml")):
         found[f"checklist-{path.stem}.md"] = _checklist(path)
+        found[f"profile-{path.stem}.md"] = _profile(root, path.stem)
     found["README.md"] = _index(root, found)
     return {FOLDER / name: MARK + text for name, text in found.items()}
 
@@ -73,9 +74,14 @@ def _index(root: Path, found: Iterable[str]) -> str:
                     if path.name != "README.md" and not path.read_text("utf-8").startswith(MARK))
     titles = {"roles.md": "Roles and their variables", "modules.md": "Modules", "probes.md": "Probes: what they ask and return",
               "controls.md": "Controls, by subject"}
-    lines = [f"* [{titles.get(name, name.removesuffix('.md').replace('checklist-', 'The list of '))}]({name})" for name in found]
+    lines = [f"* [{titles.get(name) or _named(name)}]({name})" for name in found]
     lines += [f"* [{_title(root / FOLDER / name)}]({name})" for name in others]
     return "# Reference\n\n" + "\n".join(lines) + "\n"
+
+
+def _named(name: str) -> str:
+    kind, _, system = name.removesuffix(".md").partition("-")
+    return f"{'The list of' if kind == 'checklist' else 'The numbers of'} {system}"
 
 
 def _title(path: Path) -> str:
@@ -169,6 +175,25 @@ def _checklist(path: Path) -> str:
             for item in items]
         out.append(f"\n## {section}\n\n" + _table(("line", "text", "proven by"), rows))
     return "".join(out)
+
+
+def _profile(root: Path, system: str) -> str:
+    asked: dict[str, list[str]] = {}
+    for control in catalogue.load(root / "controls").controls.values():
+        for name in profile.references([control.fields.get(key) for key in ("ask", "expect", "min_opportunities", "applies")]):
+            asked.setdefault(name, []).append(control.id)
+    real, lab = (profile.from_files(root / "inventories" / system, group) for group in ("production", "rehearsal"))
+    rows = [(f"`{name}`", _shown(real, name), "" if real.get(name) == lab.get(name) else _shown(lab, name),
+             _Made("<br>".join(f"[`{one}`](controls.md#{one})" for one in sorted(asked[name])))) for name in sorted(asked)]
+    return (f"# The numbers of {system}\n\nEvery variable that a control asks about, from `inventories/{system}/group_vars`, "
+            "where it is explained. A control holds no number of its own.\n\n" + _table(("variable", "real", "in a rehearsal, if different", "asked by"), rows))
+
+
+def _shown(values: dict[str, Any], name: str) -> str:
+    if name not in values:
+        return "set by the run or to be filled in"
+    text = _value(values[name])
+    return f"`{text}`" if len(text) <= 120 else f"`{text[:117]}...`"
 
 
 def _options(options: dict[str, Any], prefix: str) -> Iterator[tuple[str, ...]]:

@@ -44,6 +44,8 @@ LIST = """- section: All
 def root(tmp_path: Path) -> Path:
     """A project in small."""
     for path, text in (("roles/web/meta/argument_specs.yml", ROLE), ("controls/web.yml", CONTROL), ("checklists/web.yml", LIST),
+                       ("inventories/web/group_vars/all/web.yml", "web_unit: web.service\nweb_restarts_max: 3\n"),
+                       ("inventories/web/group_vars/rehearsal/web.yml", "web_restarts_max: 9\n"),
                        ("library/web.py", 'DOCUMENTATION = r"""\nmodule: web\nshort_description: serves\noptions: {}\n"""\n')):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).write_text(text)
@@ -72,9 +74,15 @@ def test_list_links_to_its_controls(root: Path) -> None:
     assert "[`web.runs`](controls.md#web.runs)" in docs_gen.pages(root)[docs_gen.FOLDER / "checklist-web.md"]
 
 
+def test_number_says_its_value_in_both_kinds_of_run_and_who_asks(root: Path) -> None:
+    text = docs_gen.pages(root)[docs_gen.FOLDER / "profile-web.md"]
+    assert "| `web_restarts_max` | `3` | `9` | [`web.runs`](controls.md#web.runs) |" in text
+    assert "| `web_unit` | `web.service` |  | [`web.runs`](controls.md#web.runs) |" in text
+
+
 def test_writing_makes_it_current_and_every_kind_of_staleness_is_named(root: Path) -> None:
     assert all(told.endswith("is missing") for told in docs_gen.stale(root))
-    assert len(docs_gen.write(root)) == 6
+    assert len(docs_gen.write(root)) == 7
     assert docs_gen.write(root) == []
     assert docs_gen.stale(root) == []
     page = root / docs_gen.FOLDER / "roles.md"
