@@ -186,7 +186,8 @@ def _profile(root: Path, system: str) -> str:
     rows = [(f"`{name}`", _shown(real, name), "" if real.get(name) == lab.get(name) else _shown(lab, name),
              _Made("<br>".join(f"[`{one}`](controls.md#{one})" for one in sorted(asked[name])))) for name in sorted(asked)]
     return (f"# The numbers of {system}\n\nEvery variable that a control asks about, from `inventories/{system}/group_vars`, "
-            "where it is explained. A control holds no number of its own.\n\n" + _table(("variable", "real", "in a rehearsal, if different", "asked by"), rows))
+            "where it is explained. A control holds no number of its own.\n\n"
+            + _table(("variable", "real", "in a rehearsal, if different", "asked by"), rows))
 
 
 def _shown(values: dict[str, Any], name: str) -> str:
