@@ -1,10 +1,16 @@
 """The CI of a rehearsal: runs the stand-in bot's suites on a clean copy of a commit and signs each result as `lab-ci`.
 
 In production the bot's own CI does this and signs with its own key (docs/how-to). Nothing here runs in production.
+
+The deployed commit of a rehearsal is HEAD. A checkout may be dirty while golive is developed; what a suite tests may not:
+then the release that is built from the checkout would not be what was tested, and nothing is run or signed.
+A commit that holds the same bytes as one that was tested (`result.tested`) gets the same result with its own subject and the
+time of the real run; outside words (advisories, the package index) grow old and are asked again.
 """
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import subprocess
 import sys
@@ -21,16 +27,22 @@ from typing import Any
 import tomllib
 from packaging.version import InvalidVersion, Version
 
-from .. import envelope, rehearsal_signers, session
+from .. import canonical, envelope, rehearsal_signers, session
 from ..errors import GoliveError
 from ..probes.ci import subject
 
 ISSUER, LASTS, FRESH = "lab-ci", timedelta(days=7), timedelta(hours=12)
 BOT, TESTS, ADVISORIES = "molecule/lab/bots/kraken_micro", "tests/unit/bot", "molecule/lab/advisories.json"
 # Tests whose names say that something goes wrong: the suite that the list calls error handling.
-WRONG = "refus or kill or torn or damaged or changed or broken or gone or unclear or stops or lost or jumps"
+WRONG = ("refus", "kill", "torn", "damaged", "changed", "broken", "gone", "unclear", "stops", "lost", "jumps")
 # assert, pass and continue in except, pseudo-random numbers, processes without a shell: graded low by bandit.
 LOW = frozenset({"S101", "S110", "S112", "S311", "S404", "S603", "S606", "S607"})
+
+
+# What decides a result, from the repository's root: the same bytes give the same result.
+LOCK = ("uv.lock", "pyproject.toml")
+TESTED = {"all": (BOT, TESTS, *LOCK), "error_handling": (BOT, TESTS, *LOCK), "sast": (BOT, *LOCK),
+          "dependency_vulnerabilities": ("uv.lock", ADVISORIES), "dependency_freshness": ("uv.lock",)}
 
 
 @dataclass(frozen=True)
@@ -42,37 +54,86 @@ class Result:
     result: dict[str, Any]
 
 
-def run(root: Path, system: str, suites: list[str], directory: Path, commit: str = "HEAD") -> list[str]:
-    """Run and sign the suites that have no young record for this commit, and return what was done, a line each."""
+@dataclass(frozen=True)
+class Outcome:
+    """What was done for one suite: `op` is none (a record holds), create (run and signed), carry (same bytes) or silent (cannot run)."""
+
+    suite: str
+    op: str
+    text: str
+
+    def change(self) -> dict[str, Any]:
+        """Return the change in the form that every set module reports."""
+        return {"object": f"evidence:ci/{self.suite}", "op": "create", "before": None, "after": None}
+
+
+def run(root: Path, system: str, suites: list[str], directory: Path, commit: str = "HEAD", *, dry: bool = False) -> list[Outcome]:
+    """Run and sign the suites that have no young record for this commit. A dry run only tells which it would sign.
+
+    Raises GoliveError when the checkout differs from the commit in what is tested.
+    """
     full = _git(root, "rev-parse", "--verify", f"{commit}^{{commit}}")
-    key, lines = rehearsal_signers.key_of(root, system, ISSUER), []
+    key = rehearsal_signers.key_of(root, system, ISSUER)
     now = datetime.now(timezone.utc)
-    todo = [name for name in suites if not _young(root, system, directory, name, full, now)]
-    if not todo:
-        return [f"{name}: there is a record of {full[:12]}" for name in suites]
-    with tempfile.TemporaryDirectory(prefix="golive-ci-") as folder:
-        copy = Path(folder)
-        archive = subprocess.run(["git", "-C", str(root), "archive", full], check=True, capture_output=True).stdout
+    records = [one for one in envelope.reader(root, system, now, rehearsal=True).read_all(directory, "ci")[0] if now - one.issued < FRESH]
+    done = {name: Outcome(name, "none", f"there is a record of {full[:12]}") for name in suites
+            if any(one.payload.get("name") == name and one.subject == subject(full) for one in records)}
+    todo = [name for name in suites if name not in done]
+    if todo:
+        _same_as_commit(root, full, sorted({path for name in todo for path in TESTED[name]}))
+        with tempfile.TemporaryDirectory(prefix="golive-ci-") as folder:
+            for name in todo:
+                done[name] = _one(root, system, name, directory, full, key, records, Path(folder), dry)
+    return [done[name] for name in suites]
+
+
+def _one(root: Path, system: str, name: str, directory: Path, commit: str, key: Path, records: list[envelope.Envelope], copy: Path,
+         dry: bool) -> Outcome:
+    tested = tested_digest(root, commit, name)
+    old = next((one for one in records if one.payload.get("name") == name and one.payload["result"].get("tested") == tested), None)
+    if old is not None:
+        if not dry:
+            _sign(system, name, directory, commit, key, old.issued, dict(old.payload))
+        return Outcome(name, "carry", f"{old.id} is about the same bytes")
+    if dry and name != "dependency_freshness":  # the one suite that only the package index can answer is asked even in a dry run
+        return Outcome(name, "create", "would be run and signed")
+    if not any(copy.iterdir()):
+        archive = subprocess.run(["git", "-C", str(root), "archive", commit], check=True, capture_output=True).stdout
         with tarfile.open(fileobj=BytesIO(archive)) as tar:
             tar.extractall(copy, filter="data")
-        for name in todo:
-            found = SUITES[name](copy)
-            if found is None:
-                lines.append(f"{name}: could not be run here, no record was written")
-                continue
-            payload = {"name": name, "passed": found.passed, "result": found.result, "opportunities": found.opportunities,
-                       "witness": "golive"}
-            data = envelope.build(kind="ci", name=name, system=system, subject=subject(full), issued=datetime.now(timezone.utc),
-                                  lasts=LASTS, issuer=ISSUER, role="issuer", payload=payload)
-            path = envelope.write(directory, data, key, ISSUER)
-            lines.append(f"{name}: {'passed' if found.passed else 'FAILED'}, signed {path.name}")
-    return lines
+    began = datetime.now(timezone.utc)
+    found = SUITES[name](copy)
+    if found is None:
+        return Outcome(name, "silent", "could not be run here, no record was written")
+    if dry:
+        return Outcome(name, "create", "would be signed")
+    result = {**found.result, "tested": tested, "ran_on": commit}
+    payload = {"name": name, "passed": found.passed, "result": result, "opportunities": found.opportunities, "witness": "golive"}
+    path = _sign(system, name, directory, commit, key, began, payload)
+    return Outcome(name, "create", f"{'passed' if found.passed else 'FAILED'}, signed {path.name}")
 
 
-def _young(root: Path, system: str, directory: Path, name: str, commit: str, now: datetime) -> bool:
-    """Return whether a record of this commit holds and is younger than a day, the shortest age that a control asks for."""
-    good, _bad = envelope.reader(root, system, now, rehearsal=True).read_all(directory, "ci")
-    return any(one.payload.get("name") == name and one.subject == subject(commit) and now - one.issued < FRESH for one in good)
+def _sign(system: str, name: str, directory: Path, commit: str, key: Path, issued: datetime, payload: dict[str, Any]) -> Path:
+    """File a record; the commit stands in its name, because one run may be about several commits of the same bytes."""
+    data = envelope.build(kind="ci", name=f"{name}-{commit[:12]}", system=system, subject=subject(commit), issued=issued, lasts=LASTS,
+                          issuer=ISSUER, role="issuer", payload=payload)
+    return envelope.write(directory, data, key, ISSUER)
+
+
+def tested_digest(root: Path, commit: str, suite: str) -> str:
+    """Return the digest of everything that decides a suite's result: the tested files, this file and the Python that runs them."""
+    listed = _git(root, "ls-tree", "-r", commit, "--", *TESTED[suite])
+    return canonical.digest({"files": listed, "suite": suite, "ci": canonical.file_digest(__file__), "python": sys.version})
+
+
+def _same_as_commit(root: Path, commit: str, paths: list[str]) -> None:
+    """Refuse a checkout whose tested files are not the commit's: the release is built from the checkout."""
+    told = _git(root, "diff", "--name-only", commit, "--", *paths).splitlines()
+    told += _git(root, "ls-files", "--others", "--exclude-standard", "--", *paths).splitlines()
+    if told:
+        raise GoliveError("what is tested differs from the commit that counts as deployed", where=", ".join(sorted(told)[:3]),
+                          found="changes that are not committed", expected=f"the files of {commit[:12]}",
+                          todo="commit them, then run again")
 
 
 def _git(root: Path, *words: str) -> str:
@@ -82,14 +143,20 @@ def _git(root: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
-def _pytest(copy: Path, *words: str) -> Result:
+@functools.lru_cache(maxsize=1)
+def _cases(copy: Path) -> tuple[ET.Element, ...]:
+    """Run the bot's tests once for all suites that are made of them."""
     report = copy / "junit.xml"
-    subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", TESTS, *words], cwd=copy,
+    subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", TESTS], cwd=copy,
                    capture_output=True, check=False, timeout=600)
     try:
-        cases = list(ET.parse(report).getroot().iter("testcase"))  # noqa: S314 (our own pytest wrote it)
+        return tuple(ET.parse(report).getroot().iter("testcase"))  # noqa: S314 (our own pytest wrote it)
     except (OSError, ET.ParseError):
         raise GoliveError("the tests of the bot did not run to their end", where=TESTS) from None
+
+
+def counted(cases: tuple[ET.Element, ...]) -> Result:
+    """Return what test cases in junit's form say. No test that ran is no pass."""
     bad = [one for one in cases if one.find("failure") is not None or one.find("error") is not None]
     skipped = [one for one in cases if one.find("skipped") is not None]
     components: dict[str, int] = {}
@@ -101,11 +168,11 @@ def _pytest(copy: Path, *words: str) -> Result:
 
 
 def _all(copy: Path) -> Result:
-    return _pytest(copy)
+    return counted(_cases(copy))
 
 
 def _error_handling(copy: Path) -> Result:
-    return _pytest(copy, "-k", WRONG)
+    return counted(tuple(one for one in _cases(copy) if any(word in str(one.get("name")) for word in WRONG)))
 
 
 def _sast(copy: Path) -> Result:
@@ -197,7 +264,8 @@ def main(arguments: list[str] | None = None) -> int:
     directory = chosen.directory or session.ROOT / "reports" / chosen.system / "evidence"
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        print("\n".join(run(session.ROOT, chosen.system, chosen.suite or list(SUITES), directory)))
+        for one in run(session.ROOT, chosen.system, chosen.suite or list(SUITES), directory):
+            print(f"{one.suite}: {one.text}")
     except (GoliveError, OSError, subprocess.SubprocessError) as exc:
         print(exc, file=sys.stderr)
         return 2

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from golive import envelope, rehearsal_signers
@@ -25,13 +26,22 @@ def world(tmp_path, monkeypatch):
     rehearsal_signers.ensure(root, "s")
     git(root, "init", "-q", "-b", "main")
     (root / "readme").write_text("x")
-    git(root, "add", "readme")
+    (root / "bot").mkdir()
+    (root / "bot/a.py").write_text("x = 1\n")
+    git(root, "add", "readme", "bot")
     git(root, "commit", "-q", "-m", "x")
     (tmp_path / "evidence").mkdir()
     monkeypatch.setattr(
         bot_ci, "SUITES", {"all": lambda _copy: bot_ci.Result(True, 7, {"failed": 0, "tests": 7}), "silent": lambda _copy: None}
     )
+    monkeypatch.setattr(bot_ci, "TESTED", {"all": ("bot",), "silent": ("bot",)})
     return root, tmp_path / "evidence"
+
+
+def records(root, evidence):
+    good, bad = envelope.reader(root, "s", datetime.now(UTC), rehearsal=True).read_all(evidence, "ci")
+    assert bad == []
+    return good
 
 
 def git(root, *words):
@@ -41,9 +51,8 @@ def git(root, *words):
 
 def test_a_result_is_signed_about_its_commit(world):
     root, evidence = world
-    assert "passed" in bot_ci.run(root, "s", ["all"], evidence)[0]
-    good, bad = envelope.reader(root, "s", datetime.now(UTC), rehearsal=True).read_all(evidence, "ci")
-    assert bad == []
+    assert "passed" in bot_ci.run(root, "s", ["all"], evidence)[0].text
+    good = records(root, evidence)
     assert good[0].subject == subject(git(root, "rev-parse", "HEAD"))
     assert (good[0].issuer, good[0].payload["result"]["tests"], good[0].payload["opportunities"]) == ("lab-ci", 7, 7)
 
@@ -52,21 +61,85 @@ def test_a_second_run_finds_its_record_and_writes_none(world):
     root, evidence = world
     bot_ci.run(root, "s", ["all"], evidence)
     before = sorted(evidence.iterdir())
-    assert "there is a record" in bot_ci.run(root, "s", ["all"], evidence)[0]
+    assert bot_ci.run(root, "s", ["all"], evidence)[0].op == "none"
     assert sorted(evidence.iterdir()) == before
 
 
-def test_a_new_commit_is_run_again(world):
+def test_a_commit_that_changes_what_is_tested_is_run_again(world):
     root, evidence = world
     bot_ci.run(root, "s", ["all"], evidence)
+    (root / "bot/a.py").write_text("x = 2\n")
+    git(root, "commit", "-q", "-a", "-m", "y")
+    assert bot_ci.run(root, "s", ["all"], evidence)[0].op == "create"
+
+
+def test_a_commit_of_the_same_bytes_carries_the_result_with_the_time_of_the_real_run(world, monkeypatch):
+    root, evidence = world
+    bot_ci.run(root, "s", ["all"], evidence)
+    ran = records(root, evidence)[0]
     git(root, "commit", "-q", "--allow-empty", "-m", "y")
-    assert "signed" in bot_ci.run(root, "s", ["all"], evidence)[0]
+    monkeypatch.setitem(bot_ci.SUITES, "all", lambda _copy: pytest.fail("it was run again"))
+    assert bot_ci.run(root, "s", ["all"], evidence)[0].op == "carry"
+    carried = next(one for one in records(root, evidence) if one.subject != ran.subject)
+    assert carried.subject == subject(git(root, "rev-parse", "HEAD"))
+    assert (carried.issued, carried.payload) == (ran.issued, ran.payload)
+
+
+@pytest.mark.parametrize("harm", ["changed", "added", "deleted"])
+def test_a_checkout_whose_tested_files_are_not_the_commits_is_not_signed(world, harm):
+    root, evidence = world
+    {
+        "changed": lambda: (root / "bot/a.py").write_text("x = 2\n"),
+        "added": lambda: (root / "bot/b.py").write_text("x = 2\n"),
+        "deleted": (root / "bot/a.py").unlink,
+    }[harm]()
+    with pytest.raises(GoliveError, match="differs from the commit"):
+        bot_ci.run(root, "s", ["all"], evidence)
+    assert list(evidence.iterdir()) == []
+
+
+def test_a_checkout_that_is_dirty_elsewhere_is_signed(world):
+    root, evidence = world
+    (root / "readme").write_text("y")
+    assert bot_ci.run(root, "s", ["all"], evidence)[0].op == "create"
+
+
+def test_a_dry_run_tells_what_it_would_sign_and_writes_nothing(world):
+    root, evidence = world
+    assert bot_ci.run(root, "s", ["all"], evidence, dry=True)[0].op == "create"
+    assert list(evidence.iterdir()) == []
+
+
+def test_a_red_suite_is_signed_as_red(world, monkeypatch):
+    root, evidence = world
+    monkeypatch.setitem(bot_ci.SUITES, "all", lambda _copy: bot_ci.Result(False, 7, {"failed": 1, "tests": 7}))
+    assert "FAILED" in bot_ci.run(root, "s", ["all"], evidence)[0].text
+    assert records(root, evidence)[0].payload["passed"] is False
 
 
 def test_a_suite_that_cannot_be_run_leaves_no_record(world):
     root, evidence = world
-    assert "no record" in bot_ci.run(root, "s", ["silent"], evidence)[0]
+    outcome = bot_ci.run(root, "s", ["silent"], evidence)[0]
+    assert outcome.op == "silent"
+    assert "no record" in outcome.text
     assert list(evidence.iterdir()) == []
+
+
+JUNIT = """<testsuites><testsuite>
+<testcase classname="tests.unit.bot.test_risk" name="test_one"/>
+<testcase classname="tests.unit.bot.test_risk" name="test_two"><failure/></testcase>
+<testcase classname="tests.unit.bot.test_nonce" name="test_three"><skipped/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_failures_and_skipped_tests_are_told_apart_by_component():
+    found = bot_ci.counted(tuple(ElementTree.fromstring(JUNIT).iter("testcase")))
+    assert not found.passed
+    assert found.result == {"tests": 2, "failed": 1, "skipped": 1, "components": {"risk": 2, "nonce": 0}}
+
+
+def test_no_test_at_all_is_no_pass():
+    assert not bot_ci.counted(()).passed
 
 
 def test_without_a_repository_it_says_so(world, tmp_path):
