@@ -16,6 +16,7 @@ from .admin import Admin, middleware
 from .config import Config, Listener
 from .core import Exchange
 from .errors import SandboxError
+from .recording import read
 from .venues.kraken.auth import ALL_RIGHTS
 from .venues.kraken.instruments import BY_SYMBOL, PAIRS, find_pair
 from .venues.kraken.rest import Rest
@@ -32,7 +33,13 @@ def build_exchange(config: Config) -> Exchange:
     if unknown:
         raise SandboxError("pairs: unknown %s; known: %s" % (", ".join(unknown), ", ".join(BY_SYMBOL)))
     chosen = [find_pair(name) for name in config.pairs] if config.pairs else list(PAIRS)
-    exchange = Exchange(config, [pair.instrument for pair in chosen if pair is not None])
+    recordings = {}
+    for name, file in config.recordings.items():
+        recorded = find_pair(name)
+        if recorded is None or recorded not in chosen:
+            raise SandboxError("recordings: unknown pair %s; known: %s" % (name, ", ".join(pair.id for pair in chosen if pair is not None)))
+        recordings[recorded.instrument.symbol] = read(file)
+    exchange = Exchange(config, [pair.instrument for pair in chosen if pair is not None], recordings=recordings)
     exchange.pair_finders.append(
         lambda name: pair.instrument.symbol if (pair := find_pair(name)) and pair.instrument.symbol in exchange.engine.instruments else None
     )

@@ -32,12 +32,15 @@ class Config:
     token_file: Path
     market: MarketSettings
     pairs: tuple[str, ...]
+    #: pair -> file of recorded prices
+    recordings: dict[str, Path]
     public_limit: float
     public_decay: float
     requests_max_mb: int
 
 
-_KNOWN = {"state_dir", "venue", "admin", "token_file", "market", "pairs", "allow_plain_http_on_loopback", "public_rate", "requests_max_mb"}
+_REQUIRED = ("state_dir", "venue", "admin", "token_file")
+_KNOWN = {*_REQUIRED, "market", "pairs", "recordings", "allow_plain_http_on_loopback", "public_rate", "requests_max_mb"}
 
 
 def load(path: Path) -> Config:
@@ -53,18 +56,25 @@ def load(path: Path) -> Config:
     unknown = sorted(set(raw) - _KNOWN)
     if unknown:
         raise SandboxError("%s: unknown setting %s; known: %s" % (path, ", ".join(unknown), ", ".join(sorted(_KNOWN))))
-    for name in ("state_dir", "venue", "admin", "token_file"):
+    for name in _REQUIRED:
         if name not in raw:
             raise SandboxError("%s: %s is missing" % (path, name))
     plain = bool(raw.get("allow_plain_http_on_loopback", False))
-    rate = raw.get("public_rate", {})
+    rate, pairs, recordings = raw.get("public_rate", {}), raw.get("pairs", []), raw.get("recordings", {})
+    if not isinstance(rate, dict) or set(rate) - {"max", "decay"}:
+        raise SandboxError('%s: public_rate: expected {"max": number, "decay": number per second}' % path)
+    if not isinstance(pairs, list) or not all(isinstance(name, str) for name in pairs):
+        raise SandboxError("%s: pairs: expected a list of pair names" % path)
+    if not isinstance(recordings, dict) or not all(isinstance(name, str) for name in recordings.values()):
+        raise SandboxError("%s: recordings: expected an object of pair names and files" % path)
     return Config(
         state_dir=Path(raw["state_dir"]),
         token_file=Path(raw["token_file"]),
         venue=_listener(raw["venue"], "%s: venue" % path, plain),
         admin=_listener(raw["admin"], "%s: admin" % path, plain),
         market=_market(raw.get("market", {}), "%s: market" % path),
-        pairs=tuple(raw.get("pairs", ())),
+        pairs=tuple(pairs),
+        recordings={name: Path(file) for name, file in recordings.items()},
         public_limit=_number(rate.get("max", 30), "%s: public_rate.max" % path),
         public_decay=_number(rate.get("decay", 5), "%s: public_rate.decay" % path),
         requests_max_mb=int(_number(raw.get("requests_max_mb", 64), "%s: requests_max_mb" % path)),

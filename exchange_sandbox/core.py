@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Optional
@@ -31,6 +31,7 @@ from .money import parse
 from .orders import Fill, Refusal
 from .rates import KRAKEN_TIERS, Counter, Tier
 from .recorder import Metrics, Recorder
+from .recording import Recording
 from .seen import Seen
 
 #: real seconds between beats of the market
@@ -41,7 +42,13 @@ Listener = Callable[[list[Fact]], None]
 class Exchange:
     """State and rules; venues translate the wire into calls on it."""
 
-    def __init__(self, config: Config, instruments: Iterable[Instrument], clock: Optional[Clock] = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        instruments: Iterable[Instrument],
+        clock: Optional[Clock] = None,
+        recordings: Optional[Mapping[str, Recording]] = None,
+    ) -> None:
         self.config = config
         self.clock = clock or Clock()
         try:
@@ -55,6 +62,8 @@ class Exchange:
         self.cruelties = Cruelties(config.market.seed)
         self.judge = Judge(self.engine, self.clock)
         self.markets = Markets(self.engine, config.market, self.clock.now())
+        for symbol, recording in (recordings or {}).items():
+            self.markets.by_symbol[symbol].generator.replay(recording, self.clock.now())
         self.rest_counters: dict[str, Counter] = {}
         self.trade_counters: dict[tuple[str, str], Counter] = {}
         self.public_counters: dict[str, Counter] = {}

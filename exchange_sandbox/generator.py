@@ -12,6 +12,8 @@ import random
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from .recording import Recording
+
 PATTERNS = ("calm", "trend", "jump", "freeze", "flat", "random_walk", "dip")
 
 
@@ -34,6 +36,13 @@ class Generator:
         self.level = math.log(start)
         self.x = 0.0
         self.pattern: Optional[Pattern] = None
+        self._recording: Optional[Recording] = None
+        self._origin = 0.0
+
+    def replay(self, recording: Recording, now: float) -> None:
+        """Follow a recording from now on instead of the seed; patterns, jumps and cruelties still work on top of it."""
+        self._recording, self._origin = recording, now
+        self.level, self.x = math.log(recording.first), 0.0
 
     def price(self) -> float:
         return math.exp(self.level + self.x)
@@ -50,7 +59,7 @@ class Generator:
             pattern = None
         noise = self._rng.gauss(0.0, 1.0)
         if pattern is None or pattern.name == "calm":
-            self._swing(noise, self.deviation)
+            self._calm(noise, now)
         elif pattern.name == "trend":
             self.level += math.log1p(pattern.params["pct_per_min"] / 100) * self.tick_s / 60
             self._swing(noise, self.deviation * pattern.params.get("noise", 0.2))
@@ -59,6 +68,12 @@ class Generator:
         elif pattern.name == "dip":
             self._dip(pattern, now)
         return self.price()
+
+    def _calm(self, noise: float, now: float) -> None:
+        if self._recording is None:
+            self._swing(noise, self.deviation)
+        else:
+            self.x = math.log(self._recording.price(max(0.0, now - self._origin)) / self._recording.first)
 
     def _swing(self, noise: float, deviation: float) -> None:
         keep = math.exp(-math.log(2) * self.tick_s / self.half_life_s)
@@ -104,9 +119,10 @@ class Generator:
     def state(self) -> dict[str, Any]:
         """Return what a restart needs."""
         version, internal, gauss = self._rng.getstate()
-        return {"level": self.level, "x": self.x, "rng": [version, list(internal), gauss]}
+        return {"level": self.level, "x": self.x, "rng": [version, list(internal), gauss], "origin": self._origin}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.level, self.x = float(state["level"]), float(state["x"])
+        self._origin = float(state.get("origin", 0.0))
         version, internal, gauss = state["rng"]
         self._rng.setstate((version, tuple(internal), gauss))

@@ -34,7 +34,7 @@ class Desk:
     def __init__(self, directory: Path, symbols: tuple[str, ...], **market: Any) -> None:
         self.hand = Hand()
         listener = Listener("127.0.0.1", 1)
-        config = Config(directory, listener, listener, directory / "token", MarketSettings(**market), (), 1e9, 1e9, 8)
+        config = Config(directory, listener, listener, directory / "token", MarketSettings(**market), (), {}, 1e9, 1e9, 8)
         self.exchange = Exchange(config, [BY_SYMBOL[symbol].instrument for symbol in symbols], Clock(self.hand))
         self.account: Account = self.exchange.create_account("bot", {"USDT": Decimal(1000)}, {}, "unlimited", {})
 
