@@ -59,11 +59,15 @@ def arguments(name: str, served: TlsVenue, pki: Pki) -> dict[str, Any]:
     }  # fmt: skip
 
 
+# A target's root has no special variables; SSL_CERT_FILE would make every process read 140 certificates instead of one.
+_TARGET = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+
+
 def once(script: bytes) -> tuple[float, float, float, dict[str, Any]]:
     """Run the payload; return wall and CPU seconds, the process's peak resident memory in MiB, and its result."""
     before = os.times()
     started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", _METER], input=script, capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-c", _METER], input=script, capture_output=True, check=False, env=_TARGET)
     took = time.perf_counter() - started
     after = os.times()
     cpu = after.children_user - before.children_user + after.children_system - before.children_system

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -202,6 +205,35 @@ def test_a_certificate_of_an_unknown_authority(pki: Pki) -> None:
         assert served.asked == []
     assert "certificate of localhost is not valid" in outcome.reason
     assert outcome.attempts == 1
+
+
+def hashed_folder(pki: Pki, folder: Path) -> Path:
+    """The test authority as the only one of a host, in the form that OpenSSL looks up."""
+    subject = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", pki.ca_file], capture_output=True, text=True, check=True)
+    (folder / f"{subject.stdout.strip()}.0").write_bytes(Path(pki.ca_file).read_bytes())
+    return folder
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to name the certificate")
+@pytest.mark.parametrize("by_file", [True, False])
+def test_the_hosts_own_authorities_are_trusted_from_file_or_folder(
+    pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_file: bool
+) -> None:
+    if by_file:
+        monkeypatch.setenv("SSL_CERT_FILE", pki.ca_file)
+    else:
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        monkeypatch.setenv("SSL_CERT_DIR", str(hashed_folder(pki, tmp_path)))
+    with venue(pki, answer(GOOD)) as served:
+        assert verdict(put(served.url, pki, ca_file="")) == "pass"
+
+
+def test_a_host_without_a_hashed_folder_still_verifies(pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with venue(pki, answer(GOOD)) as served:
+        assert "certificate of localhost is not valid" in put(served.url, pki, ca_file="").reason
+        assert verdict(put(served.url, pki)) == "pass"
 
 
 @pytest.mark.parametrize("which", ["expired", "other_name"])
