@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from . import __version__, app, diagnose, nonce, positions, replay, validate
+from . import __version__, app, diagnose, nonce, replay, validate
 from .config import Config, load
 from .errors import BotError
 
@@ -50,7 +50,6 @@ def _parser() -> argparse.ArgumentParser:
         "run": "run the instance until SIGTERM",
         "config": "check the configuration and print its digests",
         "check": "try every component",
-        "positions": "how many positions the venue knows; the bot must be stopped",
     }
     plain = [commands.add_parser(name, help=text) for name, text in texts.items()]
     for command in (parser, ask, again, free, *plain):
@@ -74,9 +73,6 @@ def _run(options: argparse.Namespace) -> int:
     config = load(options.config)
     if options.command == "run":
         app.run(config)
-        return 0
-    if options.command == "positions":
-        print(json.dumps({"open": positions.count(config)}))
         return 0
     if options.command == "release":
         app.release_latch(config, options.latch, options.by, options.reason)
