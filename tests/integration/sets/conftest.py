@@ -27,6 +27,7 @@ all:
     targets: {hosts: {subject: {}, other: {}}}
 """
 Objects = list[tuple[str, str]]
+Play = dict[str, Any] | list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,11 @@ class Lab:
         assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def begin(self, play: dict[str, Any], *words: str) -> subprocess.Popen[str]:
-        """Start a play on `subject`; its changes are recorded in `record`."""
+    def begin(self, play: Play, *words: str) -> subprocess.Popen[str]:
+        """Start a play on `subject`, or a list of plays on others; their changes are recorded in `record`."""
         path = self.place / "play.yml"
-        path.write_text(yaml.safe_dump([{"hosts": "subject", "gather_facts": False, **play}]))
+        plays = play if isinstance(play, list) else [play]
+        path.write_text(yaml.safe_dump([{"hosts": "subject", "gather_facts": False, **one} for one in plays]))
         self.record.unlink(missing_ok=True)
         environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "GOLIVE_RECORD_CHANGES": str(self.record)}
         command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.inventory), str(path), *words]
@@ -84,14 +86,14 @@ class Lab:
     def record(self) -> Path:
         return self.place / "changes.jsonl"
 
-    def run(self, play: dict[str, Any], *words: str) -> Run:
-        """Run a play on `subject` to its end."""
+    def run(self, play: Play, *words: str) -> Run:
+        """Run plays to their end."""
         process = self.begin(play, *words)
         text, _ = process.communicate()
         lines = self.record.read_text().splitlines() if self.record.exists() else []
         return Run(process.returncode, [json.loads(line) for line in lines], text)
 
-    def four_runs(self, play: dict[str, Any]) -> Objects:
+    def four_runs(self, play: Play) -> Objects:
         """Check, real, check, real: the first two name the same objects, the last two none. Returns the objects."""
         predicted, real = self.run(play, "--check").must(), self.run(play).must()
         assert set(predicted.objects) == set(real.objects)
@@ -120,8 +122,18 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def bare(lab: Lab) -> Lab:
-    """The lab with `subject` as bare as it was made."""
-    done = lab.tool("reset", "subject")
+    """The lab with its hosts as bare as they were made."""
+    return _reset(lab)
+
+
+@pytest.fixture(scope="module")
+def shared(lab: Lab) -> Lab:
+    """The lab, bare at the start of the module; its tests leave the host as they found it, or do not mind."""
+    return _reset(lab)
+
+
+def _reset(lab: Lab) -> Lab:
+    done = lab.tool("reset", "subject", "other")
     assert done.returncode == 0, done.stdout + done.stderr
     return lab
 

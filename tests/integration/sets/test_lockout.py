@@ -28,66 +28,66 @@ def reboot(lab: Lab) -> None:
     )
 
 
-def test_a_rule_set_that_locks_us_out_heals_itself_and_says_so(bare: Lab) -> None:
-    bare.run(GOOD).must()
-    former = bare.inside("cat", RULES)
-    result = bare.run(locking(within_s=8))
+def test_the_first_rule_set_ever_that_locks_us_out_leaves_no_rules(shared: Lab) -> None:
+    result = shared.run(locking(within_s=8))
+    assert "went back to the former one" in result.text
+    assert "table inet golive" not in shared.inside("nft", "list", "tables")
+    assert shared.tool("exec", "subject", "--", "test", "-e", RULES).returncode == 1
+
+
+def test_a_rule_set_that_locks_us_out_heals_itself_and_says_so(shared: Lab) -> None:
+    shared.run(GOOD).must()
+    former = shared.inside("cat", RULES)
+    result = shared.run(locking(within_s=8))
     assert result.rc != 0
     assert "the new firewall let no fresh connection in, and the host went back to the former one" in result.text
-    assert bare.inside("cat", RULES) == former
-    assert "192.0.2.0" not in bare.inside("nft", "list", "table", "inet", "golive")
-    assert bare.run(GOOD).must().objects == []
+    assert shared.inside("cat", RULES) == former
+    assert "192.0.2.0" not in shared.inside("nft", "list", "table", "inet", "golive")
+    assert shared.run(GOOD).must().objects == []
 
 
-def test_the_first_rule_set_ever_that_locks_us_out_leaves_no_rules(bare: Lab) -> None:
-    result = bare.run(locking(within_s=8))
-    assert "went back to the former one" in result.text
-    assert "table inet golive" not in bare.inside("nft", "list", "tables")
-    assert bare.tool("exec", "subject", "--", "test", "-e", RULES).returncode == 1
-
-
-def test_a_reboot_during_the_trial_takes_the_way_back(bare: Lab) -> None:
-    bare.run(GOOD).must()
-    former = bare.inside("cat", RULES)
-    process = bare.begin(locking(within_s=600))
+def test_a_reboot_during_the_trial_takes_the_way_back(shared: Lab) -> None:
+    shared.run(GOOD).must()
+    former = shared.inside("cat", RULES)
+    process = shared.begin(locking(within_s=600))
     try:
-        wait_for(lambda: "192.0.2.0" in bare.inside("nft", "list", "table", "inet", "golive"), "the locking rules to be in force")
+        wait_for(lambda: "192.0.2.0" in shared.inside("nft", "list", "table", "inet", "golive"), "the locking rules to be in force")
     finally:
         process.kill()  # the run dies as well: nobody is left to help
         process.wait()
-    reboot(bare)
-    assert bare.inside("cat", RULES) == former
-    assert bare.run(GOOD).must().objects == []
+    reboot(shared)
+    assert shared.inside("cat", RULES) == former
+    assert shared.run(GOOD).must().objects == []
 
 
-def test_a_trial_that_a_killed_run_left_open_is_confirmed_by_the_next(bare: Lab) -> None:
-    bare.run(GOOD).must()
-    bare.inside("sh", "-c", "mkdir /var/lib/golive-confirm/firewall/pending && echo abc > /var/lib/golive-confirm/firewall/pending/token")
-    assert bare.run(GOOD, "--check").must().objects == [("applied:firewall", "confirm")]
-    assert bare.run(GOOD).must().objects == [("applied:firewall", "confirm")]
-    assert bare.run(GOOD).must().objects == []
+def test_a_trial_that_a_killed_run_left_open_is_confirmed_by_the_next(shared: Lab) -> None:
+    shared.run(GOOD).must()
+    shared.inside("sh", "-c", "mkdir /var/lib/golive-confirm/firewall/pending && echo abc > /var/lib/golive-confirm/firewall/pending/token")
+    assert shared.run(GOOD, "--check").must().objects == [("applied:firewall", "confirm")]
+    assert shared.run(GOOD).must().objects == [("applied:firewall", "confirm")]
+    assert shared.run(GOOD).must().objects == []
 
 
-def test_rules_survive_a_reboot(bare: Lab) -> None:
-    bare.run(GOOD).must()
-    loaded = bare.inside("nft", "-s", "list", "table", "inet", "golive")
-    reboot(bare)
-    assert bare.inside("nft", "-s", "list", "table", "inet", "golive") == loaded
-    assert bare.run(GOOD).must().objects == []
+def test_rules_survive_a_reboot(shared: Lab) -> None:
+    shared.run(GOOD).must()
+    loaded = shared.inside("nft", "-s", "list", "table", "inet", "golive")
+    reboot(shared)
+    assert shared.inside("nft", "-s", "list", "table", "inet", "golive") == loaded
+    assert shared.run(GOOD).must().objects == []
 
 
-def test_flushed_rules_are_drift_and_come_back(bare: Lab) -> None:
-    bare.run(GOOD).must()
-    bare.inside("nft", "delete", "table", "inet", "golive")
+def test_flushed_rules_are_drift_and_come_back(shared: Lab) -> None:
+    shared.run(GOOD).must()
+    shared.inside("nft", "delete", "table", "inet", "golive")
     drift = {"vars": {"golive_dry": True}, "check_mode": "{{ ansible_check_mode or (golive_dry | default(false) | bool) }}"}
-    assert bare.run(GOOD | drift).must().objects == [("applied:firewall", "apply")]
-    assert "golive" not in bare.inside("nft", "list", "tables")
-    assert bare.run(GOOD).must().objects == [("applied:firewall", "apply")]
-    assert "tcp dport" in bare.inside("nft", "list", "table", "inet", "golive")
+    assert shared.run(GOOD | drift).must().objects == [("applied:firewall", "apply")]
+    assert "golive" not in shared.inside("nft", "list", "tables")
+    assert shared.run(GOOD).must().objects == [("applied:firewall", "apply")]
+    assert "tcp dport" in shared.inside("nft", "list", "table", "inet", "golive")
 
 
-def test_a_configuration_that_keeps_golive_out_of_ssh_heals_itself(bare: Lab) -> None:
-    bare.run({"roles": ["ssh"]}).must()
+def test_a_configuration_that_keeps_golive_out_of_ssh_heals_itself(shared: Lab) -> None:
+    shared.run({"roles": ["ssh"]}).must()
     # `sshd -t` has nothing against a user list without golive; the role's own assertion is passed by naming another login.
     wanted = {
         "name": "ssh",
@@ -102,6 +102,6 @@ def test_a_configuration_that_keeps_golive_out_of_ssh_heals_itself(bare: Lab) ->
         "undo": ["systemctl", "restart", "ssh.service"],
         "within_s": 8,
     }
-    result = bare.run({"tasks": [{"confirmed_files": wanted}]})
+    result = shared.run({"tasks": [{"confirmed_files": wanted}]})
     assert "the new ssh let no fresh connection in, and the host went back to the former one" in result.text
-    assert bare.run({"roles": ["ssh"]}).must().objects == []
+    assert shared.run({"roles": ["ssh"]}).must().objects == []

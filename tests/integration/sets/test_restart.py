@@ -36,30 +36,30 @@ UNITS = {
 RESTART = ("unit:bot-wire.service", "restart")
 
 
-def test_a_restart_that_was_lost_to_a_crash_happens_on_the_next_run(bare: Lab) -> None:
-    bare.run({"tasks": [files("1"), UNITS]}).must()
-    bare.run({"tasks": [files("2")]}).must()  # killed here: the file is new, the process is not
-    assert bare.run({"tasks": [files("2"), UNITS]}, "--check").must().objects == [RESTART]
-    assert bare.run({"tasks": [files("2"), UNITS]}).must().objects == [RESTART]
-    assert bare.inside("cat", "/run/has") == "2"
+def test_a_restart_that_was_lost_to_a_crash_happens_on_the_next_run(shared: Lab) -> None:
+    shared.run({"tasks": [files("1"), UNITS]}).must()
+    shared.run({"tasks": [files("2")]}).must()  # killed here: the file is new, the process is not
+    assert shared.run({"tasks": [files("2"), UNITS]}, "--check").must().objects == [RESTART]
+    assert shared.run({"tasks": [files("2"), UNITS]}).must().objects == [RESTART]
+    assert shared.inside("cat", "/run/has") == "2"
 
 
-def test_a_changed_file_and_definition_are_predicted_with_their_restart(bare: Lab) -> None:
-    bare.run({"tasks": [files("1"), UNITS]}).must()
-    assert RESTART in bare.four_runs({"tasks": [files("2"), UNITS]})
-    assert RESTART in bare.four_runs({"tasks": [files("2", more="Nice=5\n"), UNITS]})
+def test_a_changed_file_and_definition_are_predicted_with_their_restart(shared: Lab) -> None:
+    shared.run({"tasks": [files("1"), UNITS]}).must()
+    assert RESTART in shared.four_runs({"tasks": [files("2"), UNITS]})
+    assert RESTART in shared.four_runs({"tasks": [files("2", more="Nice=5\n"), UNITS]})
 
 
-def test_a_process_that_died_and_came_back_by_itself_needs_no_restart(bare: Lab) -> None:
-    bare.run({"tasks": [files("1"), UNITS]}).must()
-    bare.run({"tasks": [files("2")]}).must()
-    bare.inside("systemctl", "kill", "--signal=KILL", "bot-wire.service")
-    wait_for(lambda: bare.inside("cat", "/run/has") == "2", "systemd to start it again")
-    assert bare.run({"tasks": [files("2"), UNITS]}).must().objects == []
+def test_a_process_that_died_and_came_back_by_itself_needs_no_restart(shared: Lab) -> None:
+    shared.run({"tasks": [files("1"), UNITS]}).must()
+    shared.run({"tasks": [files("2")]}).must()
+    shared.inside("systemctl", "kill", "--signal=KILL", "bot-wire.service")
+    wait_for(lambda: shared.inside("cat", "/run/has") == "2", "systemd to start it again")
+    assert shared.run({"tasks": [files("2"), UNITS]}).must().objects == []
 
 
-def test_a_definition_that_was_read_by_a_killed_run_still_owes_its_restart(bare: Lab) -> None:
-    bare.run({"tasks": [files("1"), UNITS]}).must()
-    bare.run({"tasks": [files("1", more="Nice=5\n")]}).must()
-    bare.inside("systemctl", "daemon-reload")  # somebody's package did that; systemd no longer knows that the process is old
-    assert bare.run({"tasks": [files("1", more="Nice=5\n"), UNITS]}).must().objects == [RESTART]
+def test_a_definition_that_was_read_by_a_killed_run_still_owes_its_restart(shared: Lab) -> None:
+    shared.run({"tasks": [files("1"), UNITS]}).must()
+    shared.run({"tasks": [files("1", more="Nice=5\n")]}).must()
+    shared.inside("systemctl", "daemon-reload")  # somebody's package did that; systemd no longer knows that the process is old
+    assert shared.run({"tasks": [files("1", more="Nice=5\n"), UNITS]}).must().objects == [RESTART]
