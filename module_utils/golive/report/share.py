@@ -123,7 +123,7 @@ def _says_how_good(value: Any) -> bool:
 
 
 def _public(release: Any) -> dict[str, str]:
-    return {name: value if name in _DIGESTS else LEFT_OUT for name, value in release.items()} if isinstance(release, dict) else {}
+    return {name: value for name, value in release.items() if name in _DIGESTS} if isinstance(release, dict) else {}
 
 
 def _stage(detail: Any) -> dict[str, Any]:
