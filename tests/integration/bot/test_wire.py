@@ -178,3 +178,38 @@ def test_two_instances_on_one_ledger_are_refused_in_one_sentence(make_bot: Calla
     assert again.returncode == 2
     assert "another process writes this ledger" in again.stderr
     assert "Traceback" not in again.stderr
+
+
+def entries(bot: Any, exchange: Any) -> int:
+    return int(exchange.verdicts(bot.account)["totals"]["entries"])
+
+
+def test_a_breaker_tripped_by_losses_ends_entries_across_kill_nine(make_bot: Callable[..., Any], exchange: Any) -> None:
+    bot = make_bot(circuit_breaker__max_daily_loss=0.2, risk__stop_loss_fraction="0.02")
+    exchange.strike("losing_fills", bot.account, pct=4)
+    bot.start()
+    wait_for(lambda: bot.health()["latches"]["breaker"], "the breaker")
+    before = entries(bot, exchange)
+    assert before >= 1
+    bot.kill()
+    bot.start()
+    decided = bot.health()["decisions"]
+    wait_for(lambda: [one for one in bot.ledger("risk")[-3:] if "breaker" in one["reasons"]], "a signal that the breaker blocked")
+    wait_for(lambda: bot.health()["decisions"] > decided + 40, "more decisions")
+    assert entries(bot, exchange) == before
+    assert bot.health()["latches"]["breaker"]
+
+
+def test_the_total_loss_stops_the_bot_by_itself(make_bot: Callable[..., Any], exchange: Any) -> None:
+    bot = make_bot(circuit_breaker__total_loss=-0.2, risk__stop_loss_fraction="0.02")
+    exchange.strike("losing_fills", bot.account, pct=4)
+    bot.start()
+    wait_for(lambda: bot.health()["effective_mode"] == "halted", "the bot to stop itself")
+    assert "total loss" in bot.ledger("kill")[0]["reason"]
+    assert {order["type"] for order in exchange.open_orders(bot.account)} <= {"stop-loss"}
+
+
+def test_the_fault_that_trades_on_paper_is_seen_by_the_exchange(make_bot: Callable[..., Any], exchange: Any) -> None:
+    bot = make_bot("shadow", faults={"paper_sends_orders": True}).start()
+    wait_for(lambda: "leaked order refused" in bot.log(), "the order that must not be")
+    assert counted(bot, "fill") >= 1
