@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from exchange_sandbox.generator import Generator
 from kraken_micro.config import Strategy
 from kraken_micro.signals import Candles, decide
+
+from exchange_sandbox.generator import Generator
 
 ROOT = Path(__file__).resolve().parents[3]
 TICK_S, HALF_LIFE_S, DEVIATION, HALF_SPREAD, FEE, STOP = 0.1, 0.7, 0.03, Decimal("0.0012"), Decimal("0.004"), Decimal("0.02")
