@@ -21,7 +21,7 @@ def build(*, system: str, host: str, rehearsal: bool, venue: str, release: Mappi
     begin = now - timedelta(seconds=5)  # the host's clock may be a little behind; it allows 5 s
     content = {"format": 1, "system": system, "host": host, "rehearsal": rehearsal, "venue": venue, "release": dict(release),
                "limits": {name: plain(value) for name, value in limits.items()}, "stage": stage,
-               "budget": {"loss": plain(budget["loss"]), "deadline": budget["deadline"], "sample": dict(budget["sample"])},
+               "budget": {"loss": str(plain(budget["loss"])), "deadline": budget["deadline"], "sample": dict(budget["sample"])},
                "not_before": canonical.utc(begin), "expires": canonical.utc(begin + lasts), "nonce": secrets.token_hex(16),
                "audit_head": str(head), "epoch": epoch, "key_fingerprint": key_fingerprint, "people": people}
     try:

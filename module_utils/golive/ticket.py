@@ -881,7 +881,8 @@ class Host:
             self.check_clock(policy)
             check_window(ticket, self.now)
         except Refused as exc:
-            _write(mark, encode({"at": utc(self.now), "reason": str(exc), "code": exc.code}), 0o644)
+            if not os.path.lexists(mark):  # said once: its age tells since when
+                _write(mark, encode({"at": utc(self.now), "reason": str(exc), "code": exc.code}), 0o644)
             return "exit_only"
         _unlink(mark)
         self._see()

@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Optional
+import re
+from typing import Any, Dict, List, Optional
 
 from ..errors import Undecided
 from ..ticket import ARM, Host
@@ -17,6 +18,9 @@ FACTS = {"valid": "bool; signatures, people, subject, epoch and window hold", "s
          "signers_distinct": "int; persons", "people": "list of str", "roles": "list of str", "stage": "str", "expires": "str; UTC",
          "digest": "str", "key_fingerprint": "str", "epoch": "int; of this host", "unit_running": "bool",
          "release_running": "bool; the running unit works in the release that was signed"}
+
+
+_RELEASE = re.compile(r"/releases/([0-9a-f]{64})(?:/|$)")
 
 
 def observe(ask: Dict[str, Any], look: Look) -> Dict[str, Any]:
@@ -51,10 +55,13 @@ def _unit(unit: str, look: Look) -> tuple[bool, int]:
 
 
 def _release_of(pid: int) -> Optional[str]:
-    """Return the release in whose directory a process works, as the kernel resolved it when the process was started."""
+    """Return the release that a process works in or has mapped, as the kernel resolved it; None where that does not name exactly one."""
+    places: List[str] = []
     try:
-        parts = os.readlink("/proc/%d/cwd" % pid).split("/")
+        places.append(os.readlink("/proc/%d/cwd" % pid))
+        with open("/proc/%d/maps" % pid, encoding="utf-8", errors="replace") as handle:
+            places += [line.rsplit(" ", 1)[-1] for line in handle if "/releases/" in line]
     except OSError:
         return None
-    names = [part for part in parts if len(part) == 64 and set(part) <= set("0123456789abcdef")]
-    return "sha256:" + names[-1] if names else None
+    names = {match.group(1) for match in (_RELEASE.search(place) for place in places) if match}
+    return "sha256:" + names.pop() if len(names) == 1 else None

@@ -27,6 +27,11 @@ def test_limits_are_written_as_decimal_text_never_as_binary_fractions() -> None:
     assert found["budget"]["loss"] == "10"
 
 
+def test_a_whole_loss_is_decimal_text_as_well() -> None:
+    budget = {"loss": 10, "deadline": "2026-11-23T00:00:00Z", "sample": {}}
+    assert ticket.parse_ticket(build(budget=budget))["budget"]["loss"] == "10"
+
+
 def test_two_drafts_never_share_a_nonce() -> None:
     assert ticket.parse_ticket(build())["nonce"] != ticket.parse_ticket(build())["nonce"]
 
