@@ -5,6 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from .. import rundir
 from ..errors import GoliveError
 from . import build, console, write
 
@@ -20,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         run_dir = find(chosen.run, chosen.reports, chosen.system)
-        report = build(run_dir, shared=chosen.share)
+        report = build(run_dir, shared=chosen.share, running=going_on(run_dir))
         written = write(report, run_dir / "share" if chosen.share else run_dir)
     except GoliveError as exc:
         print(f"golive.report: {exc}", file=sys.stderr)
@@ -46,6 +47,17 @@ def find(run: str, reports: Path, system: str | None) -> Path:
                           todo="say which with --system")
     raise GoliveError(f"there is no run {run!r}", where=str(reports / (system or "")),
                       todo="name a run id of reports/<system>/, a path, or latest; make golive starts one")
+
+
+def going_on(run_dir: Path) -> bool:
+    """Tell whether a living process holds the lock of the system for this very run."""
+    run_dir = run_dir.resolve()
+    if not (run_dir.parent / rundir.LOCK).is_file():
+        return False
+    try:
+        return rundir.current(run_dir.parent).run == run_dir.name
+    except GoliveError:
+        return False
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """How does a run directory become a report? Joins records, verdicts and the first screen."""
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from . import first_screen, share, verdicts
@@ -9,13 +10,14 @@ from .model import Change, Control, Gate, Host, Report, count
 from .records import FOLDERS, Records, read
 
 
-def build(run_dir: Path, *, shared: bool = False) -> Report:
+def build(run_dir: Path, *, shared: bool = False, running: bool = False) -> Report:
     """Build the report of one run from its directory alone; nothing else is read, nothing is written.
 
     Works for a run that was killed at any moment. Raises GoliveError only where `run_dir` is no run directory. With `shared` it is
-    an edition for other eyes: addresses, names and values that are not allow-listed never enter it.
+    an edition for other eyes: addresses, names and values that are not allow-listed never enter it. `running` says that the run is
+    still going on, which its directory cannot tell from a kill.
     """
-    records = read(Path(run_dir))
+    records = replace(read(Path(run_dir)), running=running)
     if shared:
         return share.mark(_build(share.records(records)))
     return _build(records)

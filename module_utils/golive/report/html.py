@@ -19,7 +19,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _SYMBOL = {"verified": "✓", "attested": "✎", "bot's word": "“", "shown (scaled)": "◷", "loosened": "≈", "red": "✕", "not known": "?",
            "waived": "~", "does not apply": "–", "not held": "!"}
 _STATE = {"live": "Live", "live_red": "Live, not well", "stopped": "Stopped", "waiting": "Waiting", "dry_run": "Dry run",
-          "killed": "Could not tell", "unknown": "Could not tell", "drift": "Drift", "no_drift": "No drift"}
+          "killed": "Could not tell", "running": "Going on", "unknown": "Could not tell", "drift": "Drift", "no_drift": "No drift"}
 _ORDER = {"fail": 0, "undecided": 1, "waived": 2, "pass": 3, "not_applicable": 4}
 
 

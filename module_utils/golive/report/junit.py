@@ -19,7 +19,7 @@ def text(report: Report) -> str:
             _suite(root, report, phase, [(control.id, control.title, control) for control in controls])
     if report.hosts:
         _suite(root, report, _HOSTS, [(host.name, "answered", host) for host in report.hosts])
-    if report.first.state in ("killed", "unknown"):
+    if report.first.state in ("killed", "unknown", "running"):
         _suite(root, report, "run", [("finished", "the run finished", None)])
     suites = list(root)
     for name in ("tests", "failures", "errors", "skipped"):

@@ -43,6 +43,7 @@ class Records:
     audit: tuple[Record, ...]
     finished: Record | None
     problems: tuple[str, ...]
+    running: bool = False
 
     @property
     def rehearsal(self) -> bool | None:

@@ -61,8 +61,12 @@ def build(records: Records, controls: list[Control], gates: list[Gate], hosts: l
 
 
 def _unfinished(records: Records, weighed: _Weighed, hosts: list[Host], reached: str | None) -> Verdict:
-    """A run without an end was killed, or broke off because a host failed after all that was observed."""
+    """A run without an end is going on, was killed, or broke off because a host failed after all that was observed."""
     known = [f"known until then: {_money(weighed.money)}"] if weighed.money else []
+    if records.running:
+        where = f"in phase {reached}" if reached else "before its first observation"
+        sentence = f"Could not tell yet: the run is going on, {where}, last seen at {records.last_at or 'an unknown time'}."
+        return "running", sentence, _sentences(known)
     trouble = [host for host in hosts if host.state in ("unreachable", "failed")]
     broke_at = max((host.at for host in trouble if host.at), default=None)
     if broke_at and broke_at >= (records.observed_at or ""):

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from golive import rundir
 from golive.errors import GoliveError
 from golive.report import build, json_report, write
 from golive.report.__main__ import main
@@ -86,6 +87,18 @@ def test_command_rebuilds_the_reports_of_a_killed_run(runs: ModuleType, tmp_path
     assert main(["latest", "--reports", str(tmp_path)]) == 0
     assert "Could not tell: the run was killed in phase paper" in " ".join(capsys.readouterr().out.split())
     assert (folder / "report.json").exists()
+
+
+def test_run_that_is_going_on_is_not_called_killed(runs: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = runs.write_killed(tmp_path)
+    held = rundir.lock(folder.parent, {"run": folder.name, "pid": os.getpid()})
+    try:
+        assert main([str(folder)]) == 0
+    finally:
+        os.close(held)
+    assert "Could not tell yet: the run is going on, in phase paper" in " ".join(capsys.readouterr().out.split())
+    assert main([str(folder)]) == 0
+    assert "the run was killed in phase paper" in " ".join(capsys.readouterr().out.split())
 
 
 def test_command_says_in_one_sentence_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
