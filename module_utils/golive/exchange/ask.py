@@ -16,6 +16,7 @@ from ..errors import GoliveError
 from . import fence, nonce
 from .model import (
     AMBIGUOUS,
+    BAD_FORM,
     BAD_KEY,
     BAD_SIGNATURE,
     CLOCK,
@@ -56,6 +57,7 @@ _SAYS = {
     LOCKED: "the venue has locked this key or address out for a while",
     SERVICE: "the venue could not answer",
     MALFORMED: "the venue's answer is not as documented",
+    BAD_FORM: "the key was not used: its private key cannot be read",
     NO_LIBRARY: "the key type needs the Python package cryptography, which this host lacks",
     NOT_ASKABLE: "this venue cannot be asked what a key may do",
 }
@@ -184,7 +186,7 @@ class _Asking:
             )
         flaw = venue.flaw(question.credential)
         if flaw:
-            raise _Stop("bad_form", "the key was not used: " + flaw)
+            raise _Stop(BAD_FORM, "the key was not used: " + flaw)
         if venue.spends_nonce:
             self._permit_nonce()
         try:
@@ -227,8 +229,9 @@ class _Asking:
 
     def _report(self) -> KeyReport:
         """Return the report. One attempt when the venue has answered about the key; up to three when it has not."""
+        tries = 0
         while True:
-            self._attempts += 1
+            tries += 1
             try:
                 return self._talk()
             except Trouble as trouble:
@@ -237,9 +240,9 @@ class _Asking:
             except Refused as refused:
                 last = self._refusal(refused)
                 again = refused.kind == SERVICE
-            if not again or self._attempts >= _ATTEMPTS:
+            if not again or tries >= _ATTEMPTS:
                 raise last
-            rest = _RESTS[self._attempts - 1] * (0.5 + self._world.chance())
+            rest = _RESTS[tries - 1] * (0.5 + self._world.chance())
             if time.monotonic() + rest >= self._deadline:
                 raise last
             self._world.rest(rest)
@@ -251,6 +254,7 @@ class _Asking:
             request = next(talk)
             while True:
                 self._signatures = [*request.headers.values(), *request.target.split("=")[1:]]
+                self._attempts += 1
                 answer, self._peer = self._transport.send(request, self._deadline)
                 self._learn(answer)
                 refused = fence.after(question.rehearsal, answer.headers)

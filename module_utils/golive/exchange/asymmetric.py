@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import Any
 
-from .model import NO_LIBRARY, Refused
+from .model import BAD_FORM, NO_LIBRARY, Refused
 
 PEM_START = "-----BEGIN"
 
@@ -33,7 +33,10 @@ def _load(pem: str) -> Any:
     _need_library()
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
 
-    return load_pem_private_key(pem.encode("utf-8"), password=None)
+    try:
+        return load_pem_private_key(pem.encode("utf-8"), password=None)
+    except (ValueError, TypeError):  # the library's own text may describe the key
+        raise Refused(BAD_FORM) from None
 
 
 def is_private_key(secret: str) -> bool:

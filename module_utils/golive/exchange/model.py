@@ -32,8 +32,8 @@ BAD_KEY, BAD_SIGNATURE, IP_REFUSED, EXPIRED = "bad_key", "bad_signature", "ip_re
 WRONG_ENVIRONMENT, AMBIGUOUS = "wrong_environment", "key_ip_or_right"
 NO_RIGHT, NONCE, CLOCK, RATE, LOCKED = "no_right", "nonce", "clock", "rate", "locked"
 SERVICE, MALFORMED, UNKNOWN_ERROR, NOT_ASKABLE = "service", "malformed", "unknown_error", "not_askable"
-NO_LIBRARY = "no_library"
-NOT_AUTHENTICATED = frozenset([BAD_KEY, BAD_SIGNATURE, IP_REFUSED, EXPIRED, WRONG_ENVIRONMENT, AMBIGUOUS])
+NO_LIBRARY, BAD_FORM = "no_library", "bad_form"
+NOT_AUTHENTICATED = frozenset([BAD_FORM, BAD_KEY, BAD_SIGNATURE, IP_REFUSED, EXPIRED, WRONG_ENVIRONMENT, AMBIGUOUS])
 
 NEVER = "never"
 

@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
         """Whether the venue took the signature: True, False, or None where it did not come to that."""
         if self.report is not None or self.refusal == NO_RIGHT:
             return True
-        return False if self.refusal == "bad_form" or self.refusal in NOT_AUTHENTICATED else None
+        return False if self.refusal in NOT_AUTHENTICATED else None
 
 
 def granted(report: KeyReport) -> List[str]:
