@@ -46,6 +46,7 @@ def bring_up(settings: Settings, keepers: Keepers, wanted: Wanted, role: str, *,
     if not client.said(anonymous.sys.is_initialized, "say whether it is initialised"):
         if dry:
             return plan_for_nothing(settings.address, wanted)
+        settings.identity.unlink(missing_ok=True)  # of a store that is gone: its host was made anew
         _initialise(anonymous, keepers)
         changes.append({"object": f"vault:{settings.address}", "op": "initialise", "before": None, "after": None})
     if client.said(anonymous.sys.is_sealed, "say whether it is sealed"):
