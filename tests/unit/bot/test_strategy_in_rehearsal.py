@@ -13,17 +13,19 @@ from kraken_micro.signals import Candles, decide
 from exchange_sandbox.generator import Generator
 
 ROOT = Path(__file__).resolve().parents[3]
-TICK_S, HALF_LIFE_S, DEVIATION, HALF_SPREAD, FEE, STOP = 0.1, 0.7, 0.03, Decimal("0.0012"), Decimal("0.004"), Decimal("0.02")
+TICK_S, HALF_SPREAD, FEE, STOP = 0.1, Decimal("0.0012"), Decimal("0.004"), Decimal("0.02")
+REHEARSAL = yaml.safe_load((ROOT / "inventories/kraken-micro/group_vars/rehearsal/bot.yml").read_text())
+MARKET = REHEARSAL["exchange_sandbox_market"]
 
 
 def strategy() -> Strategy:
-    found = yaml.safe_load((ROOT / "inventories/kraken-micro/group_vars/rehearsal/bot.yml").read_text())["bot_settings"]["strategy"]
+    found = REHEARSAL["bot_settings"]["strategy"]
     return Strategy(**{name: value if isinstance(value, int) else Decimal(str(value)) for name, value in found.items()})
 
 
 def trades(seed: str, seconds: int) -> list[Decimal]:
     """Return profit over cost of each trade: taker fee and half spread on both sides, the list's stop."""
-    rules, market = strategy(), Generator(seed, 8.5e-6, TICK_S, HALF_LIFE_S, DEVIATION)
+    rules, market = strategy(), Generator(seed, 8.5e-6, TICK_S, MARKET["half_life_s"], MARKET["deviation"])
     candles, entry, done = Candles(rules.candle_s, rules.window), Decimal(0), list[Decimal]()
     for step in range(int(seconds / TICK_S)):
         at = Decimal(step) / 10
