@@ -131,7 +131,7 @@ def _check(world: World) -> None:
 
 
 @settings(max_examples=120)
-@given(st.lists(STEP, min_size=5, max_size=40))
+@given(st.lists(STEP, min_size=30, max_size=60))
 def test_money_is_conserved_and_the_book_is_sane_after_every_step(steps: list[tuple[Any, ...]]) -> None:
     world = World()
     for step in steps:
@@ -140,7 +140,7 @@ def test_money_is_conserved_and_the_book_is_sane_after_every_step(steps: list[tu
 
 
 @settings(max_examples=60)
-@given(st.lists(STEP, min_size=5, max_size=40))
+@given(st.lists(STEP, min_size=30, max_size=60))
 def test_replay_of_the_journal_gives_the_identical_state(steps: list[tuple[Any, ...]]) -> None:
     world = World()
     for step in steps:
@@ -167,7 +167,7 @@ def test_replay_of_the_journal_gives_the_identical_state(steps: list[tuple[Any, 
 
 
 @settings(max_examples=60)
-@given(st.lists(STEP, min_size=5, max_size=30))
+@given(st.lists(STEP, min_size=10, max_size=40))
 def test_the_same_steps_give_the_same_facts(steps: list[tuple[Any, ...]]) -> None:
     worlds = [World(), World()]
     for step in steps:
