@@ -163,7 +163,8 @@ class _Asking:
         )
         try:
             self._permit()
-            base = base._replace(report=self._report())
+            report = self._report()
+            base = base._replace(report=report, mistaken=self._mistaken(report))
         except _Stop as stop:
             base = base._replace(refusal=stop.refusal, reason=redact_keep(stop.reason), until=stop.until)
         return base._replace(
@@ -211,6 +212,15 @@ class _Asking:
                 raise _Stop(
                     "nonce_not_allowed", "asking %s spends a nonce of the key, and %s; ask while it is stopped" % (self._venue.title, busy)
                 )
+
+    def _mistaken(self, report: KeyReport) -> str:
+        if self._venue.spends_nonce and self._question.nonce.source == "venue_window" and not report.nonce_window:
+            told = "has none" if report.nonce_window == 0 else "does not tell one"
+            return (
+                "the key was asked beside its bot because it has a nonce window, and the venue %s; set one, or ask while the bot is stopped"
+                % told
+            )
+        return ""
 
     def _stamp(self) -> Stamp:
         now_ns, plan, number = self._world.now_ns(), self._question.nonce, 0

@@ -36,6 +36,7 @@ class Outcome(NamedTuple):
     nonce_spent: Optional[int] = None
     quiet_since: Optional[int] = None
     clock_offset_s: Optional[float] = None
+    mistaken: str = ""  # what the caller said about the key and the venue denies
 
     @property
     def authenticates(self) -> Optional[bool]:

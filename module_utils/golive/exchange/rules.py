@@ -87,6 +87,8 @@ def judge(outcome: Outcome, demands: Demands, now: datetime) -> Judgement:
     else:
         if now - outcome.as_of > timedelta(seconds=demands.max_report_age_s):
             unknown.append("the report is of %s, too old to be relied on; ask again" % utc(outcome.as_of))
+        if outcome.mistaken:
+            problems.append(outcome.mistaken)
         _judge_rights(outcome.report, demands, problems, unknown)
         _judge_ip(outcome.report, demands, problems, unknown)
         _judge_times(outcome.report, demands, now, problems, unknown)

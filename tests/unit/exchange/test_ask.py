@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import Any
@@ -12,6 +13,7 @@ from golive.exchange.ask import Question, World, ask
 from golive.exchange.model import Answer
 from golive.exchange.nonce import Plan
 from golive.exchange.outcome import Outcome
+from golive.exchange.rules import Demands, judge
 from golive.exchange.transport import Endpoint, Peer, Transport
 from golive.exchange.venues.kraken import Kraken
 
@@ -88,3 +90,13 @@ def test_importing_a_venue_costs_only_that_venue() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['golive.exchange.venues.kraken']"
+
+
+@pytest.mark.parametrize(
+    ("window", "source", "word"), [(0, "venue_window", "fail"), (10000, "venue_window", "pass"), (0, "own_key", "pass")]
+)
+def test_a_nonce_window_that_was_promised_and_is_not_there_is_a_problem(window: int, source: str, word: str) -> None:
+    body = json.loads(json.dumps(fixture("kraken").cases["least"]["body"]))
+    body["result"]["nonceWindow"] = window
+    outcome, _ = put("kraken", Answer(200, {"x-golive-sandbox": "rehearsal"}, json.dumps(body).encode()), nonce=Plan(source))
+    assert judge(outcome, Demands(), outcome.as_of).verdict == word
