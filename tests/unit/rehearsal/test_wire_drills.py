@@ -1,0 +1,122 @@
+"""Wire drills as records: what did not come true is a failed drill, and the catalogue asks for nothing that is never measured."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from golive import catalogue, envelope, rehearsal_signers
+from golive.rehearsal.wire import __main__ as wire
+from golive.rehearsal.wire.world import NotSeen, wait_for
+
+ROOT = Path(__file__).resolve().parents[3]
+SUBJECT = "sha256:" + "a" * 64
+
+
+class Nothing:
+    def __init__(self, *_arguments):
+        self.calmed = 0
+
+    def calm(self):
+        self.calmed += 1
+
+    def stop(self):
+        pass
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    (tmp_path / "signers/s").mkdir(parents=True)
+    shutil.copy(ROOT / "signers/kraken-micro/roles.yml", tmp_path / "signers/s/roles.yml")
+    rehearsal_signers.ensure(tmp_path, "s")
+    monkeypatch.setattr(wire, "Exchange", Nothing)
+    monkeypatch.setattr(wire, "unpack", lambda _archive, folder: folder)
+    (tmp_path / "evidence").mkdir()
+    return tmp_path
+
+
+def run(root, names=("a",)):
+    return wire.run(root, "s", list(names), root / "evidence", root / "bot.tar.gz", SUBJECT)
+
+
+def records(root):
+    good, bad = envelope.reader(root, "s", datetime.now(UTC), rehearsal=True).read_all(root / "evidence", "drill")
+    assert bad == []
+    return good
+
+
+def test_a_drill_is_signed_about_the_release_with_the_venues_word(world, monkeypatch):
+    monkeypatch.setattr(wire, "SCENARIOS", {"a": lambda _exchange, _make: ({"control_stimulus_passed": True, "orders": 0}, 3)})
+    run(world)
+    (found,) = records(world)
+    assert (found.subject, found.issuer, found.payload["passed"], found.payload["witness"]) == (SUBJECT, "lab-drill", True, "venue")
+    assert (found.payload["result"]["orders"], found.payload["opportunities"]) == (0, 3)
+
+
+def test_what_does_not_come_true_is_a_failed_drill_that_says_what(world, monkeypatch):
+    def dead_bot(_exchange, _make):
+        raise NotSeen("an entry")
+
+    monkeypatch.setattr(wire, "SCENARIOS", {"a": dead_bot})
+    run(world)
+    (found,) = records(world)
+    assert found.payload["passed"] is False
+    assert found.payload["result"] == {"not_seen": "did not come true: an entry"}
+
+
+def test_a_control_stimulus_that_fails_fails_the_drill(world, monkeypatch):
+    monkeypatch.setattr(wire, "SCENARIOS", {"a": lambda _exchange, _make: ({"control_stimulus_passed": False, "orders": 0}, 3)})
+    run(world)
+    assert records(world)[0].payload["passed"] is False
+
+
+def test_a_passed_drill_is_not_driven_again_and_a_failed_one_is(world, monkeypatch):
+    monkeypatch.setattr(
+        wire,
+        "SCENARIOS",
+        {"a": lambda *_all: ({"control_stimulus_passed": True}, 1), "b": lambda *_all: ({"control_stimulus_passed": False}, 1)},
+    )
+    run(world, ["a", "b"])
+    lines = run(world, ["a", "b"])
+    assert any(line.startswith("a: there is a record") for line in lines)
+    assert any(line.startswith("b: FAILED") for line in lines)
+
+
+def test_the_drill_that_moves_the_clock_is_the_last():
+    assert list(wire.SCENARIOS)[-1] == "wire_daily_loss"
+
+
+def test_waiting_ends_with_what_was_waited_for():
+    with pytest.raises(NotSeen, match="rain"):
+        wait_for(lambda: False, "rain", deadline_s=0.1)
+
+
+def test_an_answer_that_fails_is_asked_again():
+    answers = iter([OSError(), ValueError(), 7])
+
+    def question():
+        one = next(answers)
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    assert wait_for(question, "seven", deadline_s=5) == 7
+
+
+def test_the_catalogue_names_the_drills_that_exist():
+    named = {one.fields["ask"]["name"] for one in catalogue.load(ROOT / "controls").controls.values() if one.fields["probe"] == "drill"}
+    assert {name for name in named if name.startswith("wire_")} <= set(wire.SCENARIOS)
+    assert "kill_and_restart" in named
+
+
+def test_a_clock_that_runs_ahead_is_seen_by_the_process_alone(tmp_path):
+    from golive.rehearsal.wire import world as module
+
+    (tmp_path / "sitecustomize.py").write_text(module._CLOCK.format(ahead_s=86400))
+    script = "import time; print(time.time() - __import__('datetime').datetime.now().timestamp())"
+    done = subprocess.run([sys.executable, "-c", script], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True)
+    assert 86399 < float(done.stdout) < 86401
