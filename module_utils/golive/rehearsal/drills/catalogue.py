@@ -1,0 +1,9 @@
+"""All drills on the hosts of the rehearsal, by the name that controls ask for."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from . import kill
+from .run import Drill
+
+DRILLS: Mapping[str, Drill] = {**kill.DRILLS}

@@ -1,0 +1,158 @@
+"""The scene of a drill on the hosts: the live unit itself on an account of its own, and everything taken away again.
+
+What will trade live is what is drilled: `bot-live.service` with its real release, sandboxing and control directory. A drop-in in /run
+takes the ticket's question away and gives it the drill's account, state and key; it is gone with the drill, and with a reboot.
+"""
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from ...kill_switch.kill_switch import Kraken
+from ..accounts import Exchange
+from .hosts import Host, wait_for
+
+UNIT, FOLDER = "bot-live.service", "/run/golive-drill"
+DROP_IN = f"/run/systemd/system/{UNIT}.d/90-golive-drill.conf"
+STATE, LOG = "/var/lib/bot/drill", "/var/log/bot/drill.log"
+ORDER_RIGHTS = ["query-funds", "query-open-trades", "query-closed-trades", "modify-trades", "close-trades", "create-ws-token"]
+PAIR = "SHIBUSDT"
+VOLUME = "600000"
+LIVE_UNIT = f"""# Written by a drill of golive, taken away by it.
+[Service]
+ExecCondition=
+LoadCredentialEncrypted=
+LoadCredential=
+LoadCredential=exchange_key:{FOLDER}/exchange_key
+Environment=BOT_CONFIG={FOLDER}/live.json
+StateDirectory=bot/drill
+"""
+
+
+class Scene:
+    """One account at the venue with the live unit trading on it; a context that leaves nothing behind."""
+
+    def __init__(self, bot: Host, machines: Mapping[str, Host], exchange: Exchange, venue_url: str, ca_file: str,
+                 kill_rights: list[str]) -> None:
+        self.bot, self.machines, self.exchange = bot, dict(machines), exchange
+        self.account = f"drill-{secrets.token_hex(4)}"
+        self.kill_rights = kill_rights
+        self._url, self._ca = venue_url, ca_file
+        self._keys: list[str] = []
+        self._orders: Kraken | None = None
+
+    def __enter__(self) -> Scene:
+        self.clear()
+        self.exchange.ask("POST", "accounts", {"name": self.account, "balances": {"USDT": "1000"}, "tier": "unlimited",
+                                               "profile": {"mode": "live", "stop_within_s": 5, "stale_s": 60}})
+        key = self.mint("orders", ORDER_RIGHTS)
+        self._orders = kraken(self._url, self._ca, key)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.exchange.ask("DELETE", "cruelties")
+        self.clear()
+        for key in self._keys:
+            self.exchange.ask("POST", f"keys/{key}/revoke", {})
+
+    def clear(self) -> None:
+        """Take away what a drill puts on the hosts; also what one left that was killed."""
+        self.bot.run("systemctl", "stop", UNIT)
+        self.bot.run("systemctl", "unmask", UNIT)
+        self.bot.run("rm", "-rf", DROP_IN, FOLDER, STATE, LOG, "/run/bot/live/kill")
+        self.bot.run("systemctl", "daemon-reload")
+        self.bot.run("systemctl", "reset-failed", UNIT)
+        for machine in self.machines.values():
+            machine.run("rm", "-rf", FOLDER)
+            machine.run("ip", "route", "del", "blackhole", f"{self.bot.address}/32")
+
+    def mint(self, name: str, rights: list[str]) -> dict[str, str]:
+        """Return a new key of the account; it is revoked with the scene."""
+        made = self.exchange.ask("POST", "keys", {"account": self.account, "rights": rights, "name": f"drill {name}"})
+        self._keys.append(str(made["key"]))
+        return {"key": str(made["key"]), "secret": str(made["secret"])}
+
+    def machine(self) -> Host:
+        """Return the first kill machine."""
+        return next(iter(self.machines.values()))
+
+    # -- the bot ----------------------------------------------------------------------------------------------------------
+    def start_bot(self) -> None:
+        """Start the live unit on the drill's account and wait until the venue has heard it."""
+        self.place_unit(LIVE_UNIT)
+        config = json.loads(self.bot.need("cat", "/etc/bot/live.json"))
+        config["paths"].update(state_dir=STATE, log_file=LOG)
+        self.bot.write(f"{FOLDER}/exchange_key", json.dumps(self.mint("bot", ORDER_RIGHTS)))
+        self.bot.write(f"{FOLDER}/live.json", json.dumps(config), "0640", "root:bot")
+        self.bot.need("chmod", "0711", FOLDER)
+        self.bot.need("systemctl", "start", UNIT)
+        wait_for(lambda: len(self.requests()) > 3, "the venue hears the bot of the drill")
+
+    def place_unit(self, drop_in: str) -> None:
+        """Give the live unit a drop-in until the scene ends."""
+        self.bot.write(DROP_IN, drop_in, "0644")
+        self.bot.need("systemctl", "daemon-reload")
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return what the venue was asked on this account."""
+        return list(self.exchange.ask("GET", f"requests?account={self.account}")["requests"])
+
+    # -- the account ------------------------------------------------------------------------------------------------------
+    def price(self) -> Decimal:
+        """Return the last price of the drill's pair."""
+        return Decimal(next(iter(self.orders.public("Ticker", pair=PAIR).values()))["c"][0])
+
+    @property
+    def orders(self) -> Kraken:
+        """Return the client that places the drill's own orders."""
+        if self._orders is None:
+            raise RuntimeError("the scene was not entered")
+        return self._orders
+
+    def entries(self, count: int) -> None:
+        """Place entry orders that rest far below the market."""
+        price = f"{self.price() / 2:.8f}"
+        for _ in range(count):
+            self.orders.private("AddOrder", pair=PAIR, type="buy", ordertype="limit", price=price, volume=VOLUME, oflags="post")
+
+    def position(self) -> None:
+        """Open a position and put its stop beside it."""
+        self.orders.private("AddOrder", pair=PAIR, type="buy", ordertype="market", volume=VOLUME)
+        self.orders.private("AddOrder", pair=PAIR, type="sell", ordertype="stop-loss", price=f"{self.price() * Decimal('0.7'):.8f}",
+                            volume=VOLUME)
+
+    def state(self) -> dict[str, Any]:
+        """Return balances, orders and positions as the venue has them."""
+        return dict(self.exchange.ask("GET", f"state/{self.account}"))
+
+    def open_entries(self) -> int:
+        """Return how many entry orders rest at the venue."""
+        return entries_of(self.state())
+
+    def protected(self) -> bool:
+        """Return whether there is a position and every position is covered by a resting stop, in the judge's count."""
+        return protected(self.state())
+
+    def strike(self, name: str, for_s: float = 120, **params: Any) -> None:
+        """Let the venue be cruel to this account."""
+        self.exchange.ask("POST", "cruelties", {"name": name, "params": params, "for_s": for_s, "account": self.account})
+
+
+def entries_of(state: Mapping[str, Any]) -> int:
+    """Return how many open orders of an account would open or enlarge a position (spot: buys)."""
+    return sum(1 for one in state["orders"]["open"] if one["side"] == "buy")
+
+
+def protected(state: Mapping[str, Any]) -> bool:
+    """Return whether an account holds something and all of it is covered by stops."""
+    positions = list(state["positions"].values())
+    return bool(positions) and all(Decimal(str(one["without_stop"])) <= 0 for one in positions)
+
+
+def kraken(url: str, ca_file: str, key: Mapping[str, str]) -> Kraken:
+    """Return a client of the venue with a key of the drill."""
+    return Kraken(url, ca_file, key["key"], base64.b64decode(key["secret"]))
