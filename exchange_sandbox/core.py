@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import hashlib
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -25,7 +24,7 @@ from .ids import Ids
 from .instruments import Instrument
 from .journal import Journal
 from .judge import Judge
-from .keys import Key, KeyStore
+from .keys import Key, KeyStore, hashed
 from .market import Markets
 from .money import parse
 from .orders import Fill, Refusal
@@ -78,6 +77,7 @@ class Exchange:
         self.effects = Effects(self)
         self._dirty_nonces: set[str] = set()
         self._beat: Optional[asyncio.Task[None]] = None
+        self.generation = 0
         self.journal: Journal = state.load(self)
         self.judge.rebuild()
         self.markets.start(self.clock.now())
@@ -118,6 +118,8 @@ class Exchange:
         """The beat goes on when the disk refuses; each request that needs it is refused by `durable`."""
         with contextlib.suppress(SandboxError):
             await self.journal.commit()
+            if self.journal.size > state.FOLD_AT and self.journal.idle:
+                state.fold_running(self)
 
     def advance(self) -> None:
         """Bring everything to the present exchange time."""
@@ -270,8 +272,3 @@ class Exchange:
     def seen(self, venue: str, transport: str, endpoint: str, source: str, agent: str) -> Seen:
         """Begin the record of a request."""
         return Seen(self.recorder.next_id(), self.clock.now(), self.clock.real(), venue, transport, endpoint, source, agent)
-
-
-def hashed(key_id: str) -> str:
-    """Return the 16 hex digits by which golive names a key."""
-    return hashlib.sha256(key_id.encode()).hexdigest()[:16]

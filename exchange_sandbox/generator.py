@@ -32,6 +32,7 @@ class Generator:
 
     def __init__(self, seed: str, start: float, tick_s: float, half_life_s: float, deviation: float) -> None:
         self._rng = random.Random(seed)  # noqa: S311  a market, not a secret
+        self._seed, self._steps = seed, 0
         self.tick_s, self.half_life_s, self.deviation = tick_s, half_life_s, deviation
         self.level = math.log(start)
         self.x = 0.0
@@ -53,6 +54,7 @@ class Generator:
 
     def step(self, now: float) -> float:
         """Advance by one tick and return the price."""
+        self._steps += 1
         pattern = self.pattern
         if pattern is not None and now >= pattern.until:
             self._end_pattern()
@@ -117,12 +119,11 @@ class Generator:
         self.level, self.x = math.log(price), 0.0
 
     def state(self) -> dict[str, Any]:
-        """Return what a restart needs."""
-        version, internal, gauss = self._rng.getstate()
-        return {"level": self.level, "x": self.x, "rng": [version, list(internal), gauss], "origin": self._origin}
+        """Return what a restart needs. Not the dice themselves: they would be most of the journal."""
+        return {"level": self.level, "x": self.x, "origin": self._origin, "steps": self._steps}
 
     def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a price; the dice are those of the seed at that step."""
         self.level, self.x = float(state["level"]), float(state["x"])
-        self._origin = float(state.get("origin", 0.0))
-        version, internal, gauss = state["rng"]
-        self._rng.setstate((version, tuple(internal), gauss))
+        self._origin, self._steps = float(state["origin"]), int(state["steps"])
+        self._rng = random.Random("%s:%d" % (self._seed, self._steps))  # noqa: S311  a market, not a secret

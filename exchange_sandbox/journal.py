@@ -47,6 +47,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.size = os.fstat(self._fd).st_size
         self._pending: list[bytes] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._flusher: asyncio.Task[None] | None = None
@@ -89,10 +90,16 @@ class Journal:
                     waiter.set_result(None)
 
     def _write(self, data: bytes) -> None:
+        self.size += len(data)
         view = memoryview(data)
         while view:
             view = view[os.write(self._fd, view) :]
         os.fsync(self._fd)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is queued and nobody waits."""
+        return not self._pending and not self._waiters and (self._flusher is None or self._flusher.done())
 
     def close(self) -> None:
         """Write what is pending and close."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import ipaddress
 import json
 import secrets
@@ -135,3 +136,8 @@ class KeyStore:
             for key in self.by_id.values()
         ]
         write_atomically(self._path, json.dumps(rows).encode())
+
+
+def hashed(key_id: str) -> str:
+    """Return the 16 hex digits by which golive names a key."""
+    return hashlib.sha256(key_id.encode()).hexdigest()[:16]

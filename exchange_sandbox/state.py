@@ -11,14 +11,15 @@ from .accounts import Account, LedgerEntry
 from .engine import Engine, Fact
 from .errors import SandboxError
 from .journal import Journal, read, write_atomically
+from .keys import hashed
 from .orders import Fill, Order
 
 if TYPE_CHECKING:
     from .core import Exchange
 
 JOURNAL, SNAPSHOT = "journal.jsonl", "snapshot.json"
-#: a journal above this size is folded into a snapshot at the next start
-FOLD_AT = 8_000_000
+#: a journal above this size is folded into a snapshot, at the start and while running
+FOLD_AT = 32_000_000
 
 
 def account_fact(account: Account) -> Fact:
@@ -127,9 +128,18 @@ def load(exchange: Exchange) -> Journal:
     rebuild_books(engine)
     _restore(exchange, nonces, last_market)
     if path.exists() and path.stat().st_size > FOLD_AT:
-        generation = _fold(exchange, nonces, last_market, generation)
+        generation = _fold(exchange, generation, last_market)
         path = directory / ("%d.%s" % (generation, JOURNAL))
+    exchange.generation = generation
     return Journal(path)
+
+
+def fold_running(exchange: Exchange) -> None:
+    """Fold a long journal between two steps of a running exchange; nothing may be queued."""
+    old = exchange.journal
+    exchange.generation = _fold(exchange, exchange.generation, market_fact(exchange))
+    exchange.journal = Journal(exchange.config.state_dir / ("%d.%s" % (exchange.generation, JOURNAL)))
+    old.close()
 
 
 def _ids(engine: Engine, last_market: dict[str, Any]) -> None:
@@ -146,7 +156,6 @@ def _ids(engine: Engine, last_market: dict[str, Any]) -> None:
 
 
 def _restore(exchange: Exchange, nonces: dict[str, int], last_market: dict[str, Any]) -> None:
-    from .core import hashed  # noqa: PLC0415  the two modules need each other
 
     for key in exchange.keys.by_id.values():
         key.nonce = max(key.nonce, nonces.get(hashed(key.id), 0))
@@ -158,7 +167,7 @@ def _restore(exchange: Exchange, nonces: dict[str, int], last_market: dict[str, 
                 exchange.markets.by_symbol[name].restore(stored, now)
 
 
-def _fold(exchange: Exchange, nonces: dict[str, int], last_market: dict[str, Any], generation: int) -> int:
+def _fold(exchange: Exchange, generation: int, last_market: dict[str, Any]) -> int:
     """Write the present state as a snapshot that replaces the journal; returns the next journal's generation."""
     engine = exchange.engine
     step: list[Fact] = []
@@ -184,7 +193,7 @@ def _fold(exchange: Exchange, nonces: dict[str, int], last_market: dict[str, Any
         step.append({"t": "timer", "account": account.name, "at": account.cancel_all_at})
         step.extend({"t": "fill", "fill": fill.to_dict(), "order": engine.orders[fill.order_id].to_dict()} for fill in account.fills)
     step.extend({"t": "order", "order": order.to_dict()} for order in engine.orders.values())
-    step.extend({"t": "nonce", "key": key, "nonce": nonce} for key, nonce in nonces.items())
+    step.extend({"t": "nonce", "key": hashed(key.id), "nonce": key.nonce} for key in exchange.keys.by_id.values())
     if last_market:
         step.append({**last_market, "ids": dict(engine.ids.state)})
     directory = exchange.config.state_dir

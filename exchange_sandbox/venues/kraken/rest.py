@@ -11,9 +11,8 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from ... import MARKER_HEADER, MARKER_VALUE
-from ...core import hashed
 from ...errors import SandboxError
-from ...keys import Key
+from ...keys import Key, hashed
 from ...seen import Seen
 from .auth import RIGHTS, Gate
 from .errors import KrakenError

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 
 from ...accounts import Account
-from ...core import hashed
 from ...engine import Fact
-from ...keys import Key
+from ...keys import Key, hashed
 from ...seen import Seen
 from .auth import RIGHTS
 from .errors import KrakenError

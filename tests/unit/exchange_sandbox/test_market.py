@@ -103,3 +103,33 @@ def test_a_step_of_hours_keeps_candles_without_holes(desk: Callable[..., Any]) -
     starts = [candle.start for candle in table.exchange.markets.by_symbol["BTC/USDT"].candles.get(1)]
     assert {two - one for one, two in itertools.pairwise(starts)} == {60}
     assert len(starts) > 120
+
+
+def test_a_restart_goes_on_from_the_same_price_with_the_same_dice() -> None:
+    one, two, three = (Generator("seed", 100.0, 0.5, 10.0, 0.012) for _ in range(3))
+    for index in range(50):
+        one.step(index * 0.5)
+    for again in (two, three):
+        again.restore(one.state())
+    assert two.price() == one.price()
+    assert [two.step(30.0 + index) for index in range(20)] == [three.step(30.0 + index) for index in range(20)]
+
+
+async def test_a_long_journal_is_folded_while_the_exchange_runs(desk: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    from exchange_sandbox import state
+
+    table = desk("BTC/USDT", levels=2, history_min=5)
+    monkeypatch.setattr(state, "FOLD_AT", 20_000)
+    for _ in range(60):
+        table.order("buy", "0.001")
+        table.order("sell", "0.001")
+    await table.exchange._commit_quietly()
+    assert table.exchange.generation == 1
+    table.order("buy", "0.002")
+    await table.exchange._commit_quietly()
+    balances, fills = dict(table.account.balances), len(table.account.fills)
+    again = type(table.exchange)(table.exchange.config, list(table.exchange.engine.instruments.values()), table.exchange.clock)
+    assert (dict(again.engine.accounts["bot"].balances), len(again.engine.accounts["bot"].fills)) == (balances, fills)
+    assert again.engine.fees == table.exchange.engine.fees
+    again.recorder.close()
+    again.journal.close()
