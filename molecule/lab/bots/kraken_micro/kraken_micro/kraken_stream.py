@@ -105,10 +105,10 @@ class Stream:
         while True:
             try:
                 await self._connection()
-                failures = 0
             except (VenueError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
                 log.warning("stream lost", extra={"stream": self.name, "reason": f"{type(exc).__name__} {exc}"[:200]})
             finally:
+                failures = 0 if self.connected else failures  # one that was up is tried again at once
                 self._set(False)
                 self._lost()
             await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
