@@ -9,7 +9,10 @@ from golive.errors import GoliveError
 from golive.rehearsal import load
 
 APP = Path(__file__).resolve().parents[3] / "molecule/lab/bots/kraken_micro"
-STUB = "import itertools\nclass NonceSource:\n    def __init__(self, path):\n        self.{state}\n    def next(self):\n        return {step}\n"
+STUB = (
+    "import itertools\nclass NonceSource:\n    def __init__(self, path):\n        self.{state}\n"
+    "    def next(self):\n        return {step}\n"
+)
 
 
 def source(tmp_path, state, step):
