@@ -19,7 +19,7 @@ options:
     suboptions:
       name: {description: Whole name with its kind such as chrony.service., type: str, required: true}
       state: {description: Left out means that whether it runs is not decided here., type: str, choices: [started, stopped]}
-      enabled: {description: Left out means not decided here. Quote the value., type: str, choices: ["true", "false", masked]}
+      enabled: {description: Left out means not decided here., type: str, choices: ["true", "false", masked]}
       restart_when:
         description: When a running service is stale.
         type: dict

@@ -12,7 +12,7 @@ from golive.errors import GoliveError
 from golive.sets.content_action import ContentAction
 from golive.sets.spec import CONFIRMED
 
-GRACE_S = 30
+GRACE_S = 90   # a loaded controller needs some time for each attempt
 
 
 class ActionModule(ContentAction):
