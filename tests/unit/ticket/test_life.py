@@ -161,6 +161,13 @@ def test_a_void_written_by_hand_stops_the_unit_and_no_ticket_answers_it(tmp_path
     assert host.check() == "valid"
 
 
+def test_a_void_that_a_new_ticket_answered_still_kills_every_older_ticket(tmp_path: Path) -> None:
+    host = p.build_host(tmp_path / "host")
+    host.void("drill", 4)
+    host.install(p.deliver(tmp_path / "new", data_of(nonce="2" * 32, epoch=4)))
+    assert code_of(lambda: host.install(p.deliver(tmp_path / "old", data_of(nonce="1" * 32, epoch=3)))) == "epoch"
+
+
 def test_epochs_never_fall(tmp_path: Path) -> None:
     host = p.build_host(tmp_path / "host")
     seen = []
