@@ -14,6 +14,8 @@ from .money import ROUND_DOWN, ROUND_HALF_UP, ZERO
 from .orders import BUY, SELL, Fill, Order, Refusal
 from .settlement import hold_for, market_cost
 
+#: kept in memory per account
+MOST_ORDERS, MOST_FILLS = 50_000, 50_000
 #: Facts the journal keeps and streams publish: {"t": kind, ...}
 Fact = dict[str, Any]
 
@@ -445,7 +447,19 @@ class Engine:
         self.open_by_account[account.name].pop(order.id, None)
         if account.house:
             self.orders.pop(order.id, None)
+        else:
+            self._forget(account)
         self._note(order)
+
+    def _forget(self, account: Account) -> None:
+        """Keep memory flat: of an account's closed orders and fills only the newest stay (the journal has them all until it is folded)."""
+        history = self.history[account.name]
+        if len(history) > MOST_ORDERS:
+            for order_id in [order.id for order in history.values() if not order.is_open][: MOST_ORDERS // 5]:
+                del history[order_id]
+                del self.orders[order_id]
+        if len(account.fills) > MOST_FILLS:
+            del account.fills[: MOST_FILLS // 5]
 
     def _note(self, order: Order) -> None:
         if not self.accounts[order.account].house:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from .accounts import Account, LedgerEntry
 from .engine import Engine, Fact
@@ -69,7 +69,14 @@ def apply(engine: Engine, fact: Fact) -> None:
         account = engine.accounts[fill.account]
         account.fills.append(fill)
         account.add_volume(fill.at, fill.cost)
-        _put(engine, Order.from_dict(fact["order"]))
+        if fact["order"] is not None:
+            _put(engine, Order.from_dict(fact["order"]))
+    elif kind == "totals":
+        account = engine.accounts[fact["account"]]
+        account.balances = {asset: Decimal(amount) for asset, amount in fact["balances"].items()}
+        account.volume_by_day = {int(day): Decimal(cost) for day, cost in fact["volume"].items()}
+    elif kind == "fees":
+        engine.fees = {asset: Decimal(fee) for asset, fee in fact["fees"].items()}
     elif kind == "timer":
         engine.accounts[fact["account"]].cancel_all_at = fact["at"]
 
@@ -167,6 +174,21 @@ def _restore(exchange: Exchange, nonces: dict[str, int], last_market: dict[str, 
                 exchange.markets.by_symbol[name].restore(stored, now)
 
 
+def _order_of(engine: Engine, fill: Fill) -> Optional[dict[str, Any]]:
+    order = engine.orders.get(fill.order_id)
+    return None if order is None else order.to_dict()
+
+
+def _totals(engine: Engine) -> list[Fact]:
+    """Return what older, forgotten bookings and fills add up to: a snapshot must not depend on how many of them are kept."""
+    facts: list[Fact] = [{"t": "fees", "fees": {asset: str(fee) for asset, fee in engine.fees.items()}}]
+    for account in engine.accounts.values():
+        balances = {asset: str(amount) for asset, amount in account.balances.items()}
+        volume = {str(day): str(cost) for day, cost in account.volume_by_day.items()}
+        facts.append({"t": "totals", "account": account.name, "balances": balances, "volume": volume})
+    return facts
+
+
 def _fold(exchange: Exchange, generation: int, last_market: dict[str, Any]) -> int:
     """Write the present state as a snapshot that replaces the journal; returns the next journal's generation."""
     engine = exchange.engine
@@ -191,8 +213,9 @@ def _fold(exchange: Exchange, generation: int, last_market: dict[str, Any]) -> i
             for entry in account.ledger
         )
         step.append({"t": "timer", "account": account.name, "at": account.cancel_all_at})
-        step.extend({"t": "fill", "fill": fill.to_dict(), "order": engine.orders[fill.order_id].to_dict()} for fill in account.fills)
+        step.extend({"t": "fill", "fill": fill.to_dict(), "order": _order_of(engine, fill)} for fill in account.fills)
     step.extend({"t": "order", "order": order.to_dict()} for order in engine.orders.values())
+    step.extend(_totals(engine))
     step.extend({"t": "nonce", "key": hashed(key.id), "nonce": key.nonce} for key in exchange.keys.by_id.values())
     if last_market:
         step.append({**last_market, "ids": dict(engine.ids.state)})

@@ -239,7 +239,9 @@ class WebSocket:
         if params.get("snap_orders", True):
             rows = [full(order, "new", order.created) for order in engine.open_by_account[account.name].values()]
         if params.get("snap_trades", False):
-            rows += [trade(fill, engine.orders[fill.order_id]) for fill in account.fills[-SNAPSHOT_FILLS:]]
+            rows += [
+                trade(fill, engine.orders[fill.order_id]) for fill in account.fills[-SNAPSHOT_FILLS:] if fill.order_id in engine.orders
+            ]
         return rows
 
     def _token(self, connection: Connection, seen: Seen, params: dict[str, Any]) -> tuple[Key, Account]:

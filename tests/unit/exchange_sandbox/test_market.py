@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
+from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -116,10 +117,13 @@ def test_a_restart_goes_on_from_the_same_price_with_the_same_dice() -> None:
 
 
 async def test_a_long_journal_is_folded_while_the_exchange_runs(desk: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    from exchange_sandbox import state
+    from exchange_sandbox import engine, state
 
     table = desk("BTC/USDT", levels=2, history_min=5)
     monkeypatch.setattr(state, "FOLD_AT", 20_000)
+    monkeypatch.setattr(engine, "MOST_FILLS", 20)
+    monkeypatch.setattr(engine, "MOST_ORDERS", 20)
+    table.account.ledger = deque(maxlen=10)  # the deposit is forgotten long before the fold
     for _ in range(60):
         table.order("buy", "0.001")
         table.order("sell", "0.001")
@@ -128,8 +132,11 @@ async def test_a_long_journal_is_folded_while_the_exchange_runs(desk: Callable[.
     table.order("buy", "0.002")
     await table.exchange._commit_quietly()
     balances, fills = dict(table.account.balances), len(table.account.fills)
+    assert fills <= 21
+    assert len(table.exchange.engine.history["bot"]) <= 21
     again = type(table.exchange)(table.exchange.config, list(table.exchange.engine.instruments.values()), table.exchange.clock)
     assert (dict(again.engine.accounts["bot"].balances), len(again.engine.accounts["bot"].fills)) == (balances, fills)
     assert again.engine.fees == table.exchange.engine.fees
+    assert again.engine.accounts["bot"].volume_by_day == table.account.volume_by_day
     again.recorder.close()
     again.journal.close()
