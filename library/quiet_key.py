@@ -37,7 +37,11 @@ from ansible.module_utils.basic import AnsibleModule  # noqa: E402 (documentatio
 
 def main() -> None:
     """Refuse: the drill waits and signs on the controller."""
-    spec = {"issuer": {"type": "str", "default": "lab-drill"}, "key": {"type": "path", "no_log": False}, "lasts_days": {"type": "float", "default": 90}}
+    spec = {
+        "issuer": {"type": "str", "default": "lab-drill"},
+        "key": {"type": "path", "no_log": False},
+        "lasts_days": {"type": "float", "default": 90},
+    }
     module = AnsibleModule(spec, supports_check_mode=True)
     module.fail_json(msg="quiet_key runs as an action plugin; use the repository's ansible.cfg")
 
