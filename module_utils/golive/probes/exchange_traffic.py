@@ -64,8 +64,12 @@ def _asked(base: str, what: str, query: Mapping[str, str], ask: Mapping[str, Any
 
 
 def _ca_file(ask: Mapping[str, Any], look: Look) -> Optional[str]:
-    path = str(ask.get("ca_file") or "")
-    return os.path.join(str(look.context.get("root") or "/"), path) if path else None
+    if not ask.get("ca_file"):
+        return None
+    path = os.path.join(str(look.context.get("root") or "/"), str(ask["ca_file"]))
+    if not os.path.isfile(path):
+        raise Undecided("the authority of the exchange's certificate is not on %s: %s" % (look.host, str(ask["ca_file"])[:120]))
+    return path
 
 
 def _number(found: Mapping[str, Any], *names: str) -> float:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import glob as globbing
 import grp
+import json
 import os
 import pwd
 import re
 import stat
-import time
-from typing import Any, Dict, List, Mapping, Optional
+import sys
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from ..canonical import file_digest
 from ..errors import Undecided
@@ -52,6 +53,17 @@ FACTS = {
 }
 _READ_CAP = 1 << 20
 _FILES_CAP = 500
+_FDS_CAP = 5000
+_LIST = """import json, os, sys
+folder, found = "/proc/%s/fd" % sys.argv[1], []
+for name in os.listdir(folder)[:5000]:
+    try:
+        about = os.stat("%s/%s" % (folder, name))
+    except FileNotFoundError:
+        continue
+    found.append([about.st_dev, about.st_ino])
+print(json.dumps(found))
+"""
 
 
 def observe(ask: Mapping[str, Any], look: Look) -> Observed:
@@ -173,7 +185,7 @@ def _writer(unit: str, current: str, look: Look) -> Dict[str, Any]:
     facts: Dict[str, Any] = {"writer_running": bool(pids)}
     wanted = _stat(current) if current else None
     if pids and wanted is not None:
-        facts["writer_follows"] = any(_holds(pid, wanted) for pid in pids)
+        facts["writer_follows"] = (wanted.st_dev, wanted.st_ino) in _held(pids, look)
     elif pids and current:
         facts["writer_follows"] = False  # the writer has no file to follow: it writes to one that was moved away
     return facts
@@ -191,19 +203,39 @@ def _pids(group: str) -> List[str]:
     return sorted(set(found))
 
 
-def _holds(pid: str, wanted: os.stat_result) -> bool:
-    folder, end = "/proc/%s/fd" % pid, time.monotonic() + 2
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return False
-    for name in names:
+def _held(pids: List[str], look: Look) -> Set[Tuple[int, int]]:
+    """Return (device, inode) of every file that the processes have open.
+
+    Root without the right to trace (a container) may not look; the processes' own user may. Raises Undecided when nobody may.
+    """
+    found: Set[Tuple[int, int]] = set()
+    for pid in pids:
+        try:
+            found |= _open_files(pid)
+        except PermissionError:
+            found |= _open_files_as_owner(pid, look)
+        except OSError:
+            continue  # it has ended meanwhile
+    return found
+
+
+def _open_files(pid: str) -> Set[Tuple[int, int]]:
+    found = set()
+    folder = "/proc/%s/fd" % pid
+    for name in os.listdir(folder)[:_FDS_CAP]:
         try:
             about = os.stat("%s/%s" % (folder, name))
-        except OSError:
+        except FileNotFoundError:
             continue
-        if (about.st_dev, about.st_ino) == (wanted.st_dev, wanted.st_ino):
-            return True
-        if time.monotonic() > end:
-            raise Undecided("the writer has too many files open to look at")
-    return False
+        found.add((about.st_dev, about.st_ino))
+    return found
+
+
+def _open_files_as_owner(pid: str, look: Look) -> Set[Tuple[int, int]]:
+    owner = _name(pwd.getpwuid, os.stat("/proc/%s" % pid).st_uid, "pw_name")
+    done = look.run([sys.executable or "python3", "-ISc", _LIST, pid], user=owner)
+    try:
+        rows: Any = json.loads(done.stdout)
+        return {(int(device), int(inode)) for device, inode in rows}
+    except (ValueError, TypeError):
+        raise Undecided("which files the writer has open may not be seen on %s" % look.host) from None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Optional
 
 from ..canonical import fingerprint
 from ..errors import GoliveError, Undecided
@@ -18,7 +19,7 @@ ASK = {
     "question": "str; required; fingerprints or store",
     "references": "list of str; optional; fingerprints: one reference per process, each to JSON with key and secret",
     "address": "str; optional; store: https://host:port of the store",
-    "ca_file": "str; optional; CA of the store on the controller",
+    "ca_file": "str; optional; CA of the store on the controller, from the repository's root",
     "token_reference": "str; optional; store: reference to the token of the observer",
 }
 FACTS = {
@@ -71,7 +72,7 @@ def _store(ask: Mapping[str, Any], look: Look) -> Observed:
     address = str(ask.get("address") or "").rstrip("/")
     if not re.match(r"https://[^/@]+\Z", address):
         raise Undecided("the store is asked by https only, and the address names no path")
-    state = look.get(address + "/v1/sys/seal-status", ca_file=ask.get("ca_file"))
+    state = look.get(address + "/v1/sys/seal-status", ca_file=_ca_file(ask, look))
     status = _document.mapping(state.body)
     if state.status != 200 or not isinstance(status.get("sealed"), bool):
         raise Undecided("the store answered %d to the question whether it is sealed" % state.status)
@@ -87,8 +88,17 @@ def _store(ask: Mapping[str, Any], look: Look) -> Observed:
     return Observed(facts, opportunities=1)
 
 
+def _ca_file(ask: Mapping[str, Any], look: Look) -> Optional[str]:
+    if not ask.get("ca_file"):
+        return None
+    path = os.path.join(str(look.context.get("root") or "/"), str(ask["ca_file"]))
+    if not os.path.isfile(path):
+        raise Undecided("the authority of the store's certificate is not on the controller: %s" % str(ask["ca_file"])[:120])
+    return path
+
+
 def _data(address: str, path: str, ask: Mapping[str, Any], headers: Mapping[str, str], look: Look) -> Dict[str, Any]:
-    answer = look.get("%s/v1/%s" % (address, path), headers=headers, ca_file=ask.get("ca_file"))
+    answer = look.get("%s/v1/%s" % (address, path), headers=headers, ca_file=_ca_file(ask, look))
     found = _document.mapping(answer.body)
     if answer.status != 200:
         words = found.get("errors")

@@ -107,3 +107,26 @@ def test_what_may_not_be_read_is_undecided(logs):
     (logs / "other.txt").chmod(0)
     with pytest.raises(Undecided):
         observe({"path": f"{logs}/other.txt", "digest": True}, FakeLook())
+
+
+def forbidden(_pid):
+    raise PermissionError
+
+
+def test_a_root_that_may_not_trace_asks_as_the_writers_own_user(logs, monkeypatch):
+    monkeypatch.setattr(probe, "_pids", lambda _group: [str(os.getpid())])
+    monkeypatch.setattr(probe, "_open_files", forbidden)
+    about = os.stat(logs / "wire.log")
+    listed = Completed(0, f"[[{about.st_dev}, {about.st_ino}]]", "")
+    look = FakeLook(commands={"systemctl show": Completed(0, "/x\n", ""), "-ISc": listed})
+    question = {"glob": f"{logs}/*.log", "writer_unit": "bot.service", "current": f"{logs}/wire.log"}
+    assert observe(question, look).facts["writer_follows"] is True
+    assert look.ran[-1][1] is not None
+
+
+def test_where_nobody_may_look_nothing_is_said(logs, monkeypatch):
+    monkeypatch.setattr(probe, "_pids", lambda _group: [str(os.getpid())])
+    monkeypatch.setattr(probe, "_open_files", forbidden)
+    look = FakeLook(commands={"systemctl show": Completed(0, "/x\n", ""), "-ISc": Completed(1, "", "PermissionError")})
+    with pytest.raises(Undecided, match="may not be seen"):
+        observe({"glob": f"{logs}/*.log", "writer_unit": "bot.service", "current": f"{logs}/wire.log"}, look)
