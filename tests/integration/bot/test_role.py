@@ -91,4 +91,11 @@ def test_the_release_before_stays_at_hand_and_comes_back(host: Lab, tmp_path: Pa
 def test_a_kill_file_outlives_the_bot_and_is_not_in_its_hands(host: Lab) -> None:
     host.inside("touch", "/run/bot/shadow/kill")
     host.inside("systemctl", "restart", "bot-shadow.service")
-    assert host.inside("sh", "-c", "runuser -u bot -- rm -f /run/bot/shadow/kill 2>&1 | grep -c denied; ls /run/bot/shadow").split() == ["1", "kill"]
+    told = host.inside("sh", "-c", "runuser -u bot -- rm -f /run/bot/shadow/kill 2>&1 | grep -c denied; ls /run/bot/shadow")
+    assert told.split() == ["1", "kill"]
+
+
+def test_the_kill_switch_can_mask_the_live_unit_and_the_role_leaves_it_masked(host: Lab) -> None:
+    host.inside("systemctl", "mask", "bot-live.service")
+    host.run(play(build("bot").path)).must()
+    assert host.inside("systemctl", "show", "--value", "--property=UnitFileState", "bot-live.service").strip() == "masked"

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from .conftest import RIGHTS, wait_for
 
 
@@ -213,3 +215,13 @@ def test_the_fault_that_trades_on_paper_is_seen_by_the_exchange(make_bot: Callab
     bot = make_bot("shadow", faults={"paper_sends_orders": True}).start()
     wait_for(lambda: "leaked order refused" in bot.log(), "the order that must not be")
     assert counted(bot, "fill") >= 1
+
+
+WRONGS = {"sign_other_bytes": "signature", "no_rounding": "filters", "binary_floats": "filters", "no_stop": "order_without_stop",
+          "nonce_two_generators": "nonce_rising"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("fault", "rule"), WRONGS.items())
+def test_each_fault_is_called_by_its_rule(make_bot: Callable[..., Any], exchange: Any, fault: str, rule: str) -> None:
+    bot = make_bot(faults={fault: True}).start()
+    wait_for(lambda: exchange.verdicts(bot.account)["rules"][rule]["fail"], f"the judge to name {rule}")

@@ -9,6 +9,7 @@ import os
 import signal
 import ssl
 from collections.abc import Coroutine
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class App:
             state.latches.breaker = None
         self._misbehave()
         health = VenueHealth(config.failsafe)
-        market, account = Market(), Account()
+        market, account = Market(factor=Decimal(str(self.faults.number("price_factor") or 1))), Account()
         context = tls(config.venue.ca_file) if config.venue.rest_url.startswith("https:") else None
         async with aiohttp.ClientSession(headers={"User-Agent": f"kraken-micro/{__version__}"}) as session:
             rest = self._rest(session, health, context, state_dir)
@@ -94,7 +95,7 @@ class App:
             private, streams = self._streams(session, context, rest, market, account)
             trading: dict[str, Any] = {}
             if config.mode != "shadow":
-                orders = Orders(rest)
+                orders = Orders(rest, self.faults)
                 trading = {
                     "orders": orders,
                     "execution": Execution(ledger, state.venue, orders, self.metrics, self.faults),
@@ -102,7 +103,7 @@ class App:
                     "account": account,
                 }
             elif self.faults.on("paper_sends_orders"):
-                trading = {"orders": Orders(rest)}
+                trading = {"orders": Orders(rest, self.faults)}
             engine = Engine(config, state, ledger, market, instruments, self.metrics, health, self.faults, **trading)
             release = release_digests(config.paths.release_file)
             ledger.append(
@@ -160,7 +161,7 @@ class App:
             kind = BrokenNonceSource if self.faults.on("nonce_two_generators") else NonceSource
             nonces = kind(state_dir / "nonce", delay_s=self.faults.number("nonce_delay_ms") / 1000)
         return KrakenRest(session, venue.rest_url, float(venue.timeout_s), self.metrics, health, context, self.key, nonces,
-                          require_sandbox=bool(self.faults))  # fmt: skip
+                          faults=self.faults)  # fmt: skip
 
     async def _instruments(self, rest: KrakenRest) -> dict[str, Instrument]:
         """Ask for the pairs until the venue answers; without them nothing can be decided."""
@@ -199,6 +200,8 @@ class App:
         while True:
             try:
                 market.status = str((await rest.public("SystemStatus"))["status"])
+                if self.faults.on("unknown_path"):
+                    await rest.public("Horoscope")
             except VenueRefused as exc:
                 log.warning("status not told", extra={"reason": str(exc)[:200]})  # it answers: what the stream said stands
             except (VenueError, KeyError, TypeError) as exc:

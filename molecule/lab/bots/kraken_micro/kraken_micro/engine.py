@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -145,6 +146,8 @@ class Engine:
         hinted = self._account is not None and self._account.executed.is_set()
         for order in self.state.venue.unresolved():
             await self._execution.resolve(order.client_id)
+        if due and self._faults.on("flood_orders"):
+            await self._flood()
         if due or hinted:
             if self._account is not None:
                 self._account.executed.clear()
@@ -268,12 +271,14 @@ class Engine:
         size = self.controls.size or self.config.position_size
         if self._faults.on("ignore_position_size"):
             size *= Decimal(str(self._faults.number("ignore_position_size")))
-        reasons = self._standing() or await self._gate(pair, size)
+        reasons = [] if self._faults.on("skip_risk_gate") else self._standing() or await self._gate(pair, size)
         price = self.market.prices.get(pair)
         volume = limit = Decimal(0)
         if not reasons and price is not None:
-            limit = instrument.price_up(price.ask * (1 + self.config.venue.max_slippage_fraction))
-            volume = instrument.volume_down(size / limit)
+            limit = price.ask * (1 + self.config.venue.max_slippage_fraction)
+            if not self._faults.on("no_rounding"):
+                limit = instrument.price_up(limit)
+            volume = size / limit if self._faults.on("no_rounding") else instrument.volume_down(size / limit)
             if volume < instrument.minimum_volume or volume * price.bid < instrument.minimum_cost:
                 reasons = ["below_minimum"]
         self.ledger.append(
@@ -356,6 +361,16 @@ class Engine:
         limit = instrument.price_down(price.bid * (1 - self.config.venue.max_slippage_fraction))
         self.ledger.append("exit", pair=position.pair, signal=position.signal, reason=reason, simulated=not self.real)
         return Intent(instrument, "exit", "sell", "limit", position.volume, limit, position.signal, position.exits)
+
+    async def _flood(self) -> None:
+        """Fault `flood_orders`."""
+        for pair, price in self.market.prices.items():
+            for _ in range(10 if self._orders is not None and pair in self._instruments else 0):
+                assert self._orders is not None
+                instrument, limit = self._instruments[pair], self._instruments[pair].price_up(price.bid / 2)
+                name = f"{PREFIX}f{random.getrandbits(48):012x}"
+                with contextlib.suppress(VenueError):
+                    await self._orders.add(instrument, name, "buy", "limit", instrument.minimum_volume * 3, limit)
 
     async def _leak_order(self, intent: Intent) -> None:
         """Fault `paper_sends_orders`."""

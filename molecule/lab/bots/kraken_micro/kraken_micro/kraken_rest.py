@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import aiohttp
 
 from .errors import BotError, VenueRefused, VenueUnclear
+from .faults import Faults
 from .metrics import Metrics
 from .nonce import NonceSource
 
@@ -84,13 +85,13 @@ class KrakenRest:
         ssl_context: ssl.SSLContext | None = None,
         credential: Credential | None = None,
         nonces: NonceSource | None = None,
-        require_sandbox: bool = False,
+        faults: Faults | None = None,
     ) -> None:
         self._session, self._base, self._metrics, self._observer = session, base.rstrip("/"), metrics, observer
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._ssl: Any = ssl_context if ssl_context is not None else True
         self._credential, self._nonces = credential, nonces
-        self._require_sandbox = require_sandbox
+        self._faults = faults or Faults({})
         self._turn = asyncio.Lock()
 
     @property
@@ -112,13 +113,15 @@ class KrakenRest:
             nonce = str(self._nonces.next())
             self._metrics.nonces.inc()
             body = urllib.parse.urlencode({"nonce": nonce, **params})
+            signed = body + "&" if self._faults.on("sign_other_bytes") else body
+            query = {"key": self._credential.key} if self._faults.on("key_in_query") else None
             headers = {
                 "API-Key": self._credential.key,
-                "API-Sign": sign(path, nonce, body, self._credential.secret),
+                "API-Sign": sign(path, nonce, signed, self._credential.secret),
                 "Content-Type": "application/x-www-form-urlencoded",
             }
             try:
-                return await self._call(name, "POST", path, body=body, headers=headers)
+                return await self._call(name, "POST", path, params=query, body=body, headers=headers)
             except VenueRefused as exc:
                 if exc.bad_nonce:
                     self._metrics.nonces_refused.inc()
@@ -179,7 +182,7 @@ class KrakenRest:
                 allow_redirects=False,
             ) as answer:
                 raw = await answer.read()
-                if self._require_sandbox and SANDBOX_MARKER not in answer.headers:
+                if self._faults and SANDBOX_MARKER not in answer.headers:
                     raise BotError("faults are active and the venue is no sandbox: its answer has no " + SANDBOX_MARKER)
                 status = answer.status
         except (TimeoutError, aiohttp.ClientError, OSError) as exc:

@@ -42,8 +42,8 @@ class Price:
 class Market:
     """Last prices and the venue's status as the public stream tells them."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.time, factor: Decimal = Decimal(1)) -> None:
+        self._clock, self._factor = clock, factor  # the factor is 1 but for the fault price_factor
         self.prices: dict[str, Price] = {}
         self.status: str | None = None
         self.on_price: list[Callable[[str, Price], None]] = []
@@ -65,6 +65,7 @@ class Market:
     def _ticker(self, item: dict[str, Any]) -> None:
         names = ("bid", "bid_qty", "ask", "ask_qty", "last")
         bid, bid_volume, ask, ask_volume, last = (Decimal(item[name]) for name in names)
+        bid, ask, last = bid * self._factor, ask * self._factor, last * self._factor
         if not (0 < bid <= ask and last > 0):
             log.warning("crossed or empty price left out", extra={"pair": item["symbol"]})
             return

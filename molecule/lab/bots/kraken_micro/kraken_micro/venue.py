@@ -156,8 +156,8 @@ class Balances:
 class Orders:
     """Order calls of the venue; each order carries our client id."""
 
-    def __init__(self, rest: KrakenRest, clock: Callable[[], float] = time.time) -> None:
-        self._rest, self._clock = rest, clock
+    def __init__(self, rest: KrakenRest, faults: Faults, clock: Callable[[], float] = time.time) -> None:
+        self._rest, self._faults, self._clock = rest, faults, clock
 
     async def add(self, instrument: Instrument, client_id: str, side: str, order_type: str, volume: Decimal, price: Decimal | None) -> str:
         """Send an order and return the venue's id. `limit` is immediate-or-cancel; `stop-loss` rests until triggered."""
@@ -165,7 +165,7 @@ class Orders:
             "pair": instrument.rest_name,
             "type": side,
             "ordertype": order_type,
-            "volume": format(volume, "f"),
+            "volume": f"{float(volume):.17f}" if self._faults.on("binary_floats") else format(volume, "f"),
             "cl_ord_id": client_id,
             "oflags": "fciq",  # fees in the quote currency, so that volumes stay what was bought
         }
