@@ -4,8 +4,8 @@ In production the bot's own CI does this and signs with its own key (docs/how-to
 
 The deployed commit of a rehearsal is HEAD. A checkout may be dirty while golive is developed; what a suite tests may not:
 then the release that is built from the checkout would not be what was tested, and nothing is run or signed.
-A commit that holds the same bytes as one that was tested (`result.tested`) gets the same result with its own subject and the
-time of the real run; outside words (advisories, the package index) grow old and are asked again.
+A commit that holds the same bytes as one that was tested (`result.tested`) gets the same result with its own subject and practically
+the time of the real run (`result.ran_at`); outside words (advisories, the package index) grow old and are asked again.
 """
 from __future__ import annotations
 
@@ -67,14 +67,15 @@ class Outcome:
         return {"object": f"evidence:ci/{self.suite}", "op": "create", "before": None, "after": None}
 
 
-def run(root: Path, system: str, suites: list[str], directory: Path, commit: str = "HEAD", *, dry: bool = False) -> list[Outcome]:
+def run(root: Path, system: str, suites: list[str], directory: Path, commit: str = "HEAD", *, dry: bool = False,
+        now: datetime | None = None) -> list[Outcome]:
     """Run and sign the suites that have no young record for this commit. A dry run only tells which it would sign.
 
     Raises GoliveError when the checkout differs from the commit in what is tested.
     """
     full = _git(root, "rev-parse", "--verify", f"{commit}^{{commit}}")
     key = rehearsal_signers.key_of(root, system, ISSUER)
-    now = datetime.now(timezone.utc)
+    now = now or datetime.now(timezone.utc)
     records = [one for one in envelope.reader(root, system, now, rehearsal=True).read_all(directory, "ci")[0] if now - one.issued < FRESH]
     done = {name: Outcome(name, "none", f"there is a record of {full[:12]}") for name in suites
             if any(one.payload.get("name") == name and one.subject == subject(full) for one in records)}
@@ -83,17 +84,18 @@ def run(root: Path, system: str, suites: list[str], directory: Path, commit: str
         _same_as_commit(root, full, sorted({path for name in todo for path in TESTED[name]}))
         with tempfile.TemporaryDirectory(prefix="golive-ci-") as folder:
             for name in todo:
-                done[name] = _one(root, system, name, directory, full, key, records, Path(folder), dry)
+                done[name] = _one(root, system, name, directory, full, key, records, Path(folder), now, dry)
     return [done[name] for name in suites]
 
 
 def _one(root: Path, system: str, name: str, directory: Path, commit: str, key: Path, records: list[envelope.Envelope], copy: Path,
-         dry: bool) -> Outcome:
+         now: datetime, dry: bool) -> Outcome:
     tested = tested_digest(root, commit, name)
     old = next((one for one in records if one.payload.get("name") == name and one.payload["result"].get("tested") == tested), None)
     if old is not None:
         if not dry:
-            _sign(system, name, directory, commit, key, old.issued, dict(old.payload))
+            # A second later than the record it carries, so that it is the newest of its name; the time of the real run stays with it.
+            _sign(system, name, directory, commit, key, min(now, old.issued + timedelta(seconds=1)), dict(old.payload))
         return Outcome(name, "carry", f"{old.id} is about the same bytes")
     if dry and name != "dependency_freshness":  # the one suite that only the package index can answer is asked even in a dry run
         return Outcome(name, "create", "would be run and signed")
@@ -101,15 +103,14 @@ def _one(root: Path, system: str, name: str, directory: Path, commit: str, key: 
         archive = subprocess.run(["git", "-C", str(root), "archive", commit], check=True, capture_output=True).stdout
         with tarfile.open(fileobj=BytesIO(archive)) as tar:
             tar.extractall(copy, filter="data")
-    began = datetime.now(timezone.utc)
     found = SUITES[name](copy)
     if found is None:
         return Outcome(name, "silent", "could not be run here, no record was written")
     if dry:
         return Outcome(name, "create", "would be signed")
-    result = {**found.result, "tested": tested, "ran_on": commit}
+    result = {**found.result, "tested": tested, "ran_on": commit, "ran_at": canonical.utc(now)}
     payload = {"name": name, "passed": found.passed, "result": result, "opportunities": found.opportunities, "witness": "golive"}
-    path = _sign(system, name, directory, commit, key, began, payload)
+    path = _sign(system, name, directory, commit, key, now, payload)
     return Outcome(name, "create", f"{'passed' if found.passed else 'FAILED'}, signed {path.name}")
 
 

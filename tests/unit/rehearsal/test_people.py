@@ -1,0 +1,51 @@
+"""What a rehearsal's operator states about the controller is what was found there; what cannot be found is not stated."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from golive import attestation
+from golive.rehearsal import people
+
+PASSWD = "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:d:/usr/sbin:/usr/sbin/nologin\n"
+CRYPT = json.dumps({"blockdevices": [{"name": "root", "type": "crypt", "children": [{"name": "sda2", "type": "part"}]}]})
+PLAIN = json.dumps({"blockdevices": [{"name": "sda2", "type": "part", "children": [{"name": "sda", "type": "disk"}]}]})
+
+
+@pytest.fixture
+def state(tmp_path):
+    def ask(answers, passwd=PASSWD):
+        (tmp_path / "passwd").write_text(passwd)
+        found = people.controller(tmp_path, lambda argv: answers.get(argv[0]), tmp_path / "passwd")
+        for one in found:
+            attestation.check_values(one["statement"], one["values"], "test")
+        return {one["statement"]: one["values"] for one in found}
+
+    return ask
+
+
+@pytest.mark.parametrize(("layers", "encrypted"), [(CRYPT, True), (PLAIN, False)])
+def test_encryption_is_stated_as_the_kernels_layers_show_it(state, layers, encrypted):
+    assert state({"findmnt": "/dev/mapper/root[/sub]\n", "lsblk": layers})["controller.disk_encrypted"]["encrypted"] is encrypted
+
+
+@pytest.mark.parametrize("source", ["overlay\n", "", None, "server:/export\n"])
+def test_a_file_system_that_cannot_be_followed_is_not_stated(state, source):
+    assert "controller.disk_encrypted" not in state({"findmnt": source, "lsblk": CRYPT})
+
+
+@pytest.mark.parametrize(("more", "known", "count"), [("", True, 1), ("eve:x:1001:1001::/home/eve:/bin/sh\n", False, 2)])
+def test_an_account_that_nobody_named_is_stated_as_unknown(state, more, known, count):
+    assert state({}, PASSWD + more)["controller.logins_known"] == {"people_with_login": count, "all_known": known}
+
+
+def test_pending_security_updates_are_counted(state):
+    told = "Inst openssl [1] (2 Debian-Security:13/stable-security [amd64])\nInst vim [1] (2 Debian:13/stable [amd64])\nConf vim\n"
+    answers = {"apt-cache": "release o=Debian,l=Debian-Security", "apt-get": told}
+    assert state(answers)["controller.updated"] == {"pending_security_updates": 1}
+
+
+@pytest.mark.parametrize("answers", [{"apt-get": ""}, {"apt-cache": "o=Debian", "apt-get": ""}, {"apt-cache": "security"}])
+def test_without_a_list_of_security_updates_nothing_is_stated_about_them(state, answers):
+    assert "controller.updated" not in state(answers)
