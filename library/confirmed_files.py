@@ -65,7 +65,7 @@ EXAMPLES = r"""
 - name: Rules that let golive in
   confirmed_files:
     name: firewall
-    files: [{path: /etc/golive/nftables/golive.nft, template: firewall.nft.j2, validate: [/usr/sbin/nft, -c, -f, "%s"]}]
+    files: [{path: /etc/golive/firewall.nft, template: firewall.nft.j2, validate: [/usr/sbin/nft, -c, -f, "%s"]}]
     apply: [systemctl, reload-or-restart, golive-firewall.service]
     undo: [nft, add table inet golive; delete table inet golive]
 """

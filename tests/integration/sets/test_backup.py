@@ -48,7 +48,7 @@ def test_a_backup_is_taken_fetched_kept_and_restored(bare: Lab) -> None:
     assert (found["passed"], found["files"]) == (True, 2)
 
     for argv in (["touch", f"{COPIES}/x"], ["rm", "-rf", f"{COPIES}/{found['archive']}"]):
-        assert "Read-only file system" in bare.tool("exec", "other", "--", *argv).stderr
+        assert "Read-only file system" in bare.tool("exec", "other", "--", *argv).stdout
 
     bare.inside("sh", "-c", "echo '{\"new\": 1}' > /etc/bot/wire.json")
     bare.inside("truncate", "--size=-10", f"/var/lib/golive-backup/store/{found['archive']}", host="other")

@@ -11,7 +11,7 @@ from .conftest import Lab, wait_for
 
 pytestmark = pytest.mark.lab
 
-RULES = "/etc/golive/nftables/golive.nft"
+RULES = "/etc/golive/firewall.nft"
 GOOD = {"roles": ["firewall"]}
 
 
