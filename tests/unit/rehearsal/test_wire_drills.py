@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from golive import catalogue, envelope, rehearsal_signers
-from golive.rehearsal.wire import __main__ as wire
+from golive.rehearsal.wire import run as wire
 from golive.rehearsal.wire.world import NotSeen, wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
