@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
-from golive import rundir, session
+from golive import report, rundir, session
 from golive.canonical import utc
 from golive.errors import GoliveError
 
@@ -86,12 +86,22 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._host(result, "unreachable")
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
+        self._report_if_broken_off()
         for gate in self._gates:
             if "counts" in gate:
                 counts = "  ".join(f"{word} {count}" for word, count in gate["counts"].items() if count)
                 self._display.display(f"{gate['phase']:<10} {'open  ' if gate['open'] else 'CLOSED'}  {counts}")
                 for line in gate["closing"] if not gate["open"] else []:
                     self._display.display(f"           {_printable(line)}")
+
+    def _report_if_broken_off(self) -> None:
+        """A run that ended in a role never came to its last play; its report is written here, and says so."""
+        if self._run is None or not (self._run.path / "run.json").is_file() or (self._run.path / "finished.json").is_file():
+            return
+        try:
+            report.write(report.build(self._run.path), self._run.path)
+        except GoliveError as exc:
+            self._display.warning(f"no report: {exc}")
 
     # -- records ----------------------------------------------------------------------------------------------------------
     def _changes(self, result: Any) -> None:
