@@ -75,7 +75,7 @@ class SetAction(ActionBase):  # type: ignore[misc]  # ansible has no types
     def _opened_as_drift(self, variables: Mapping[str, Any]) -> bool:
         """`golive_dry` is set by drift.yml, `mode` by whoever opened the run; either is enough. A role in molecule has no run."""
         value = self._templar.template(variables["golive_dry"]) if "golive_dry" in variables else False
-        with contextlib.suppress(GoliveError, KeyError):
+        with contextlib.suppress(GoliveError, KeyError, OSError):
             if session.join(variables).info["mode"] == "drift":
                 return True
         return bool(boolean(value, strict=False))
