@@ -169,12 +169,11 @@ def ip_rule(entries: List[str]) -> IpRule:
 
 
 def same_key(told: str, key: str) -> bool:
-    """Return whether a key id as told by the venue (whole, or masked with `*` or `.` after a prefix) is ours."""
+    """Return whether a key id as told by the venue (whole, or with `*` or `.` for its middle or end) is ours."""
     if told == key:
         return True
-    head = re.match(r"[^*.…]*", told)
-    prefix = head.group(0) if head else ""
-    return len(prefix) >= 4 and prefix != told and key.startswith(prefix)
+    masked = re.match(r"([^*.…]{4,})[*.…]+([^*.…]*)\Z", told)
+    return masked is not None and key.startswith(masked.group(1)) and key.endswith(masked.group(2))
 
 
 Flags = Mapping[str, Tuple[str, ...]]

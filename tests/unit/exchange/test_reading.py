@@ -67,7 +67,9 @@ def test_seconds_outside_of_time(seconds: int) -> None:
 @pytest.mark.parametrize(
     ("told", "key", "same"),
     [
-        ("abcdef", "abcdef", True), ("abcd****", "abcdef", True), ("abcd...", "abcdef", True), ("abc***", "abcdef", False),
+        ("abcdef", "abcdef", True), ("abcd****", "abcdef", True),
+        ("abcd...", "abcdef", True), ("abcd***f", "abcdef", True), ("abcd***x", "abcdef", False),
+        ("abcd*** ", "abcdef", False), ("abcd*e*f", "abcdef", False), ("abc***", "abcdef", False),
         ("abcx****", "abcdef", False), ("abcd", "abcdef", False), ("", "abcdef", False), ("****", "abcdef", False),
         ("abcdefg", "abcdef", False),
     ],
