@@ -87,7 +87,7 @@ def total_loss(exchange: Exchange, make: Make) -> Found:
     wait_for(lambda: bot.health()["decisions"] > 40, "decisions after the restart")
     return {"control_stimulus_passed": before >= 1, "entries_after": exchange.entries(bot.account) - before,
             "exits_possible": not naked, "reset_by_itself": bot.health()["effective_mode"] != "halted", "human_needed": False,
-            "stopped_s": (killed["ms"] - tripped["ms"]) / 1000}, losing
+            "stopped_s": (killed["ms"] - tripped["ms"]) / 1000, "limit_quote": "-0.3"}, losing
 
 
 def daily_loss(exchange: Exchange, make: Make) -> Found:
@@ -108,7 +108,7 @@ def daily_loss(exchange: Exchange, make: Make) -> Found:
     bot.start(ahead_s=DAY_S)
     wait_for(lambda: exchange.entries(bot.account) > restarted, "an entry on the next day", 60)
     return {"control_stimulus_passed": before >= 1, "entries_after": after - before, "entries_after_restart": restarted - after,
-            "entries_next_day": exchange.entries(bot.account) - restarted}, losing
+            "entries_next_day": exchange.entries(bot.account) - restarted, "limit_quote": "0.3"}, losing
 
 
 def many_signals(exchange: Exchange, make: Make) -> Found:
