@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import kill
+from . import kill, tickets
 from .run import Drill
 
-DRILLS: Mapping[str, Drill] = {**kill.DRILLS}
+DRILLS: Mapping[str, Drill] = {**kill.DRILLS, **tickets.DRILLS}
