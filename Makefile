@@ -19,7 +19,7 @@ ARGS ?=
 PYTEST_ARGS ?=
 
 BIN := .venv/bin
-GOLIVE_STEPS := system env engine image vault lab
+GOLIVE_STEPS := system env engine image vault lab people
 TEST_STEPS := $(GOLIVE_STEPS) browser
 
 .PHONY: help setup golive test lint unit prove bench lab lab-down report
@@ -55,7 +55,7 @@ bench: setup ## The measurements
 	@$(BIN)/python tests/bench $(ARGS)
 
 lab: ## The lab hosts alone
-	@scripts/setup system env engine image lab
+	@scripts/setup system env engine image lab people
 
 lab-down: ## Remove the lab hosts, their network and their keys
 	@$(BIN)/python -m golive.lab down

@@ -217,6 +217,11 @@ def _golive(*words: str) -> Step:
     return step
 
 
+def _system() -> str:
+    """The system whose lab this is: the folder of the inventory."""
+    return Path(os.environ.get("GOLIVE_INVENTORY") or "inventories/kraken-micro/lab.yml").parent.name
+
+
 def browser(progress: Progress) -> str:
     """Chromium for the tests of the report: the machine's, else Debian's package, else Playwright's own build."""
     if shutil.which("chromium"):
@@ -240,6 +245,7 @@ STEPS: dict[str, tuple[str, Step]] = {
     "image": ("lab image", _golive("golive.lab", "image")),
     "vault": ("Vault binary", _golive("golive.lab", "vault")),
     "lab": ("lab hosts", _golive("golive.lab", "up")),
+    "people": ("people of the rehearsal", _golive("golive.rehearsal_signers", _system())),
     "browser": ("browser", browser),
 }
 
