@@ -30,7 +30,7 @@ FACTS = {
     "changed": "list of str; sources that differ from the backup",
     "count": "int; whole backups of the set",
     "bytes": "int; size of the newest one",
-    "append_only": "bool; the directory cannot lose a file (read-only mount, file attribute a or i), or belongs to another identity than its files' origin",
+    "append_only": "bool; the kernel refuses to delete in the directory (file attribute a or i)",
     "writable_by_others": "bool; anybody but the owner may write the directory or a file of the newest backup",
     "problem": "str; what is wrong with the newest one",
 }
