@@ -20,6 +20,7 @@ from .generator import PATTERNS
 from .judge import RULES
 from .money import parse, plain
 from .rates import KRAKEN_TIERS
+from .recorder import EVER
 from .view import account_view
 
 if TYPE_CHECKING:
@@ -274,7 +275,7 @@ class Admin:
 
     def _window(self, request: web.Request) -> tuple[str | None, float, float]:
         values = []
-        for name, default in (("since", 0.0), ("until", 1e12)):
+        for name, default in (("since", 0.0), ("until", EVER)):
             raw = request.query.get(name)
             try:
                 values.append(default if raw in (None, "") else float(str(raw)))
@@ -285,7 +286,7 @@ class Admin:
     async def verdicts(self, request: web.Request) -> web.Response:
         account, since, until = self._window(request)
         self._exchange.advance()
-        report = self._exchange.recorder.verdicts(account, since, until, RULES)
+        report = await self._exchange.recorder.verdicts(account, since, until, RULES)
         return _answer({**report, "now": self._exchange.clock.now()})
 
     async def requests(self, request: web.Request) -> web.Response:
@@ -294,8 +295,8 @@ class Admin:
             limit = min(MOST_RECORDS, max(1, int(request.query.get("limit", MOST_RECORDS))))
         except ValueError:
             raise BadRequest("limit: expected a number") from None
-        rows = list(self._exchange.recorder.records(account, since, until))
-        return _answer({"requests": rows[-limit:], "total": len(rows), "now": self._exchange.clock.now()})
+        rows, total = await self._exchange.recorder.newest(account, since, until, limit)
+        return _answer({"requests": rows, "total": total, "now": self._exchange.clock.now()})
 
     async def rules(self, request: web.Request) -> web.Response:
         return _answer({"rules": RULES})

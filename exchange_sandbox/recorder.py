@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Optional
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from .seen import FAIL, PASS, UNJUDGED, Seen
+from .seen import Seen
+from .tally import Tally
 
 #: records kept in memory for quick answers
 RING = 20_000
 FILES_KEPT = 8
-SAMPLES = 5
+#: a window up to here has no end (seconds since 1970)
+EVER = 1e12
 MOST_ENDPOINTS = 80
 
 
@@ -56,9 +59,11 @@ class Recorder:
         self._children: dict[tuple[str, ...], Counter] = {}
         self._endpoints: set[str] = set()
         self._next = 1
+        #: by account, and over all under None
+        self._tallies: dict[Optional[str], Tally] = {None: Tally()}
         for record in self._files():
             self._next = max(self._next, int(record["id"]) + 1)
-        self.complete = True
+            self._tally(record)
 
     def next_id(self) -> int:
         value = self._next
@@ -104,10 +109,14 @@ class Recorder:
         )
         self._metrics.verdicts.labels("true", account, rule, verdict).inc()
 
+    def _tally(self, record: dict[str, Any]) -> None:
+        self._tallies[None].add(record)
+        if record["account"] is not None:
+            self._tallies.setdefault(record["account"], Tally()).add(record)
+
     def _write(self, record: dict[str, Any]) -> None:
-        if len(self._ring) == RING:
-            self.complete = False
         self._ring.append(record)
+        self._tally(record)
         self._handle.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
         if self._handle.tell() > self._max:
             self._rotate()
@@ -141,38 +150,46 @@ class Recorder:
                     except ValueError:
                         continue  # the torn last line of a killed process
 
+    def _in_memory(self, since: float) -> bool:
+        return bool(self._ring) and since > 0 and since >= self._ring[0]["at"]
+
     def records(self, account: Optional[str], since: float, until: float) -> Iterator[dict[str, Any]]:
         """Yield records of a time window (exchange seconds), oldest first; from memory where it reaches back far enough."""
-        fresh = bool(self._ring) and since >= self._ring[0]["at"] and since > 0
-        for record in list(self._ring) if fresh else self._files():
+        for record in list(self._ring) if self._in_memory(since) else self._files():
             if since <= record["at"] <= until and (account is None or record["account"] == account):
                 yield record
 
-    def verdicts(self, account: Optional[str], since: float, until: float, rules: dict[str, str]) -> dict[str, Any]:
+    async def _each(self, account: Optional[str], since: float, until: float, take: Callable[[dict[str, Any]], None]) -> None:
+        """Hand each record of a window to `take`; what memory does not hold is read from disk beside the running exchange."""
+
+        def go() -> None:
+            for record in self.records(account, since, until):
+                take(record)
+
+        if self._in_memory(since):
+            go()
+        else:
+            self._handle.flush()
+            await asyncio.to_thread(go)
+
+    async def newest(self, account: Optional[str], since: float, until: float, limit: int) -> tuple[list[dict[str, Any]], int]:
+        """Return the newest records of a window, oldest first, and how many there are in all."""
+        kept: deque[dict[str, Any]] = deque(maxlen=limit)
+        total = 0
+
+        def take(record: dict[str, Any]) -> None:
+            nonlocal total
+            total += 1
+            kept.append(record)
+
+        await self._each(account, since, until, take)
+        return list(kept), total
+
+    async def verdicts(self, account: Optional[str], since: float, until: float, rules: dict[str, str]) -> dict[str, Any]:
         """Return counts and samples per rule, and totals."""
-        per_rule: dict[str, dict[str, Any]] = {rule: {PASS: 0, FAIL: 0, UNJUDGED: 0, "samples": []} for rule in rules}
-        totals: dict[str, Any] = {"requests": 0, PASS: 0, FAIL: 0, UNJUDGED: 0, "order_requests": 0, "entries": 0, "errors": {}}
-        for record in self.records(account, since, until):
-            if not record.get("late"):
-                totals["requests"] += 1
-                totals[record["verdict"]] += 1
-                totals["order_requests"] += bool(record["order_request"])
-                totals["entries"] += record["intent"] == "entry"
-                if record["error"]:
-                    totals["errors"][record["error"]] = totals["errors"].get(record["error"], 0) + 1
-            for rule, verdict in record["verdicts"].items():
-                row = per_rule.setdefault(rule, {PASS: 0, FAIL: 0, UNJUDGED: 0, "samples": []})
-                row[verdict] += 1
-                if verdict != PASS:
-                    row["samples"] = [
-                        *row["samples"][-SAMPLES + 1 :],
-                        {
-                            "id": record["id"],
-                            "at": record["at"],
-                            "endpoint": record["endpoint"],
-                            "verdict": verdict,
-                            "why": record["why"].get(rule, ""),
-                            "params": record["params"],
-                        },
-                    ]
-        return {"account": account, "since": since, "until": until, "rules": per_rule, "totals": totals}
+        head = {"account": account, "since": since, "until": until}
+        if since <= 0 and until >= EVER:
+            return {**head, **self._tallies.get(account, Tally()).report(rules)}
+        tally = Tally()
+        await self._each(account, since, until, tally.add)
+        return {**head, **tally.report(rules)}

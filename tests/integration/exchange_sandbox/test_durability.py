@@ -122,7 +122,7 @@ def test_a_long_journal_is_folded_into_a_snapshot_and_nothing_is_lost(make_sandb
     client.good("AddOrder", pair="XRPUSDT", type="buy", ordertype="limit", price="0.5", volume="10")
     sandbox.stop()
     journal = sandbox.directory / "state" / "0.journal.jsonl"
-    filler = b'[{"t":"market_note"}]\n' * 1_600_000  # facts of a kind that builds nothing: only length
+    filler = b'[{"t":"note","text":"%s"}]\n' % (b"x" * 80_000) * 420  # facts of a kind that builds nothing: only length
     with journal.open("ab") as handle:
         handle.write(filler)
     sandbox.start()
@@ -133,3 +133,19 @@ def test_a_long_journal_is_folded_into_a_snapshot_and_nothing_is_lost(make_sandb
     sandbox.start()
     assert _picture(sandbox) == before
     assert client.call("Balance", nonce=client.last)["error"] == ["EAPI:Invalid nonce"]
+
+
+def test_verdicts_are_counted_on_after_a_restart(make_sandbox: Callable[..., Sandbox]) -> None:
+    sandbox = make_sandbox()
+    sandbox.account()
+    client = sandbox.key()
+    client.call("Balance", flip=True)
+    client.good("Balance")
+    middle = sandbox.ask("GET", "clock")["now"]
+    sandbox.stop()
+    sandbox.start()
+    client.good("Balance")
+    assert sandbox.verdicts()["rules"]["signature"]["fail"] == 1
+    assert sandbox.verdicts()["totals"]["requests"] == 3
+    assert sandbox.verdicts(since=middle)["totals"]["requests"] == 1
+    assert sandbox.verdicts(since=1)["totals"] == sandbox.verdicts()["totals"]
