@@ -122,7 +122,7 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
         loop.add_signal_handler(signal.SIGUSR1, self._kill(engine), "signal USR1")
-        runner = web.AppRunner(page.app(), access_log=None)
+        runner = web.AppRunner(page.app(), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         await web.TCPSite(runner, self.config.dashboard.host, self.config.dashboard.port, reuse_address=True).start()
         tasks = [self._task(stream.run(), stream.name) for stream in streams]
@@ -135,9 +135,7 @@ class App:
             await run_steps(engine, self.stopping)
         finally:
             await engine.stop("signal" if self.stopping.is_set() else "error")
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
             await runner.cleanup()
             ledger.close()
             log.info("stopped")
@@ -228,6 +226,18 @@ class App:
             engine.kill_wanted = reason
 
         return kill
+
+
+async def end(tasks: list[asyncio.Task[None]], rounds: int = 5) -> None:
+    """Cancel workers until they are gone: closing a socket may swallow a cancellation. After `rounds` seconds they are left behind."""
+    waiting = set(tasks)
+    for _ in range(rounds):
+        for task in waiting:
+            task.cancel()
+        if waiting:
+            _, waiting = await asyncio.wait(waiting, timeout=1.0)
+    if waiting:
+        log.error("workers left behind", extra={"workers": sorted(task.get_name() for task in waiting)})
 
 
 def run(config: Config) -> None:

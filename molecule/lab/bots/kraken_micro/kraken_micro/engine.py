@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
 from collections.abc import Callable
 from decimal import Decimal
 
-from . import controls, risk
+from . import controls, misbehave, risk
 from .book import Book, Order, Position, State
 from .config import Config
 from .errors import VenueError
@@ -62,6 +61,7 @@ class Engine:
         self._next_poll = 0.0
         self.kill_wanted: str | None = None
         self.trouble: str | None = None
+        self._trouble_since = 0.0
         self.halts: list[str] = ["starting"]
         self.controls = controls.Orders(no_entries=True)
         self.last_decision = 0.0
@@ -117,7 +117,10 @@ class Engine:
             await self._trade()
         self.last_decision = self._clock()
         self.decisions += 1
-        self._show()
+        self.metrics.show_engine(self.effective_mode, self.halts, self.last_decision, len(self.book.positions))
+        self.metrics.show_money(self.losses.total, self.losses.day)
+        seen = [self.market.prices[pair].at if pair in self.market.prices else 0.0 for pair in self.config.trade_pairs]
+        self.metrics.last_price.set(min(seen))
 
     async def stop(self, reason: str) -> None:
         """End gracefully: no entry stays open, every position keeps its stop, the ledger says why."""
@@ -147,7 +150,7 @@ class Engine:
         for order in self.state.venue.unresolved():
             await self._execution.resolve(order.client_id)
         if due and self._faults.on("flood_orders"):
-            await self._flood()
+            await misbehave.flood(self._orders, self.market.prices, self._instruments)
         if due or hinted:
             if self._account is not None:
                 self._account.executed.clear()
@@ -228,16 +231,24 @@ class Engine:
                 await self._execution.cancel(order)
 
     def _watch_failsafe(self) -> None:
-        """End live trading when the venue is in trouble; the change of mode waits until no position is naked."""
+        """End live trading when the venue is in trouble: entries at once, the mode as soon as no position is naked.
+
+        A venue that takes no stop is not waited for longer than `failsafe.after_s`: protecting goes on in paper mode.
+        """
         if self.config.mode == "shadow" or self.state.latches.failsafe or self._faults.on("retry_for_ever"):
             return
-        self.trouble = self.trouble or self._health.trouble()
-        if self.trouble and not self._naked() and not self.state.venue.unresolved():
-            protected = sorted(self.state.venue.positions)
-            record = {"to": "paper", "reason": self.trouble, "positions_with_stop": protected}
-            self.ledger.append("mode", **{"from": self.config.mode}, **record, profit=self.losses.total)
-            self.losses = risk.Losses(self.config, self.state, self.book, self.ledger, self._faults, self._clock)
-            log.critical("failsafe: trading on paper", extra=record)
+        if self.trouble is None:
+            self.trouble, self._trouble_since = self._health.trouble(), time.monotonic()
+        if self.trouble is None:
+            return
+        naked, unresolved = [one.pair for one in self._naked()], [one.client_id for one in self.state.venue.unresolved()]
+        if (naked or unresolved) and time.monotonic() - self._trouble_since < float(self.config.failsafe.after_s):
+            return
+        record = {"to": "paper", "reason": self.trouble, "positions": sorted(self.state.venue.positions),
+                  "unprotected": naked, "unresolved": unresolved}  # fmt: skip
+        self.ledger.append("mode", **{"from": self.config.mode}, **record, profit=self.losses.total)
+        self.losses = risk.Losses(self.config, self.state, self.book, self.ledger, self._faults, self._clock)
+        log.critical("failsafe: trading on paper", extra=record)
 
     # --- trading --------------------------------------------------------------------------------------------------
 
@@ -297,7 +308,7 @@ class Engine:
             return
         self._paper.place(intent)
         if self._faults.on("paper_sends_orders"):
-            await self._leak_order(intent)
+            await misbehave.leak(self._orders, intent)
         if pair in self.book.positions and not self._faults.on("no_stop"):
             self._paper.place(self._stop_intent(self.book.positions[pair]))
 
@@ -362,24 +373,6 @@ class Engine:
         self.ledger.append("exit", pair=position.pair, signal=position.signal, reason=reason, simulated=not self.real)
         return Intent(instrument, "exit", "sell", "limit", position.volume, limit, position.signal, position.exits)
 
-    async def _flood(self) -> None:
-        """Fault `flood_orders`."""
-        for pair, price in self.market.prices.items():
-            for _ in range(10 if self._orders is not None and pair in self._instruments else 0):
-                assert self._orders is not None
-                instrument, limit = self._instruments[pair], self._instruments[pair].price_up(price.bid / 2)
-                name = f"{PREFIX}f{random.getrandbits(48):012x}"
-                with contextlib.suppress(VenueError):
-                    await self._orders.add(instrument, name, "buy", "limit", instrument.minimum_volume * 3, limit)
-
-    async def _leak_order(self, intent: Intent) -> None:
-        """Fault `paper_sends_orders`."""
-        if self._orders is not None:
-            try:
-                await self._orders.leak(intent.instrument, intent.side, intent.volume)
-            except VenueError as exc:
-                log.warning("leaked order refused", extra={"reason": str(exc)[:200]})
-
     def _log_signal(self, signal: Signal) -> None:
         self.ledger.append(
             "signal", signal=signal.id, pair=signal.pair, side=signal.side, price=signal.price, z=signal.z,
@@ -400,17 +393,6 @@ class Engine:
     def _on_price(self, pair: str, price: object) -> None:
         if pair in self.candles:
             self.candles[pair].add(Decimal(str(round(self._clock(), 3))), self.market.prices[pair].last)
-
-    def _show(self) -> None:
-        metrics = self.metrics
-        metrics.last_decision.set(self.last_decision)
-        metrics.positions.set(len(self.book.positions))
-        metrics.profit.set(float(self.losses.total))
-        metrics.day_profit.set(float(self.losses.day))
-        metrics.show_mode(self.effective_mode)
-        metrics.show_halts(self.halts)
-        seen = [self.market.prices[pair].at if pair in self.market.prices else 0.0 for pair in self.config.trade_pairs]
-        metrics.last_price.set(min(seen))
 
 
 async def run_steps(engine: Engine, stopping: asyncio.Event) -> None:

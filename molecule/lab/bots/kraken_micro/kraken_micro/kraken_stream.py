@@ -117,7 +117,8 @@ class Stream:
 
     async def _connection(self) -> None:
         wanted = await self._subscriptions()
-        async with self._session.ws_connect(self._url, ssl=self._ssl, heartbeat=None, max_msg_size=4 << 20) as socket:
+        timeout = aiohttp.ClientWSTimeout(ws_close=1.0)
+        async with self._session.ws_connect(self._url, ssl=self._ssl, timeout=timeout, max_msg_size=4 << 20) as socket:
             self.connections += 1
             if self._metrics and self.connections > 1:
                 self._metrics.ws_reconnects.inc()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import time
+from decimal import Decimal
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -43,16 +44,20 @@ class Metrics:
         for result in ("accepted", "refused", "unclear", "blocked", "simulated"):
             self.orders.labels(result)
 
-    def show_mode(self, effective: str) -> None:
-        """Set `bot_mode` so that exactly one mode is 1."""
+    def show_engine(self, effective: str, halts: list[str], last_decision: float, positions: int) -> None:
+        """Show the mode in force (exactly one is 1), what keeps entries away, the last decision and the open positions."""
         for mode in (*MODES, "paper", "halted"):
             self.mode.labels(mode).set(1 if mode == effective else 0)
-
-    def show_halts(self, reasons: list[str]) -> None:
-        """Set `bot_entries_halted` for each reason that holds, and 0 for those seen before."""
         self.halted.clear()
-        for reason in reasons:
+        for reason in halts:
             self.halted.labels(reason).set(1)
+        self.last_decision.set(last_decision)
+        self.positions.set(positions)
+
+    def show_money(self, total: Decimal, day: Decimal) -> None:
+        """Show profit and loss since the ledger began and of this UTC day (quote currency)."""
+        self.profit.set(float(total))
+        self.day_profit.set(float(day))
 
     def measure(self, limits: Limits, disk: Path) -> dict[str, float]:
         """Measure what this process uses of what it may use; kernel counters, no guesses."""
