@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import string
 
-_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_ALPHABET = string.ascii_uppercase + "234567"
 
 
 class Ids:
