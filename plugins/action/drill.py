@@ -25,6 +25,7 @@ class ActionModule(MoneyAction):
         if unknown:
             raise GoliveError("no such drill", found=", ".join(unknown), expected=", ".join(sorted(catalogue.DRILLS)))
         directory = session.ROOT / str(self.profile_of(joined)["evidence_directory"])
+        controls = list(joined.run.need("compiled.json")["controls"].values())
         try:
             release = subject.of("current", {"run_dir": str(joined.run.path)})
         except Undecided:
@@ -32,11 +33,12 @@ class ActionModule(MoneyAction):
                 raise
             release = None  # bare hosts: no release, so every drill is still to come
         if self._task.check_mode or release is None:
-            names = run.missing(session.ROOT, joined.system, given["names"], directory, release)
+            names = run.missing(session.ROOT, joined.system, given["names"], directory, release, controls)
             changes = [run.Outcome(name, "create", "would be drilled").change() for name in names]
             return {"changed": bool(changes), "changes": changes}
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        done = run.run(session.ROOT, joined.system, given["names"], directory, release, catalogue.DRILLS, lambda: self._scene(task_vars))
+        done = run.run(session.ROOT, joined.system, given["names"], directory, release, catalogue.DRILLS, lambda: self._scene(task_vars),
+                       controls)
         changes = [one.change() for one in done if one.op == "create"]
         return {"changed": bool(changes), "changes": changes, "told": [f"{one.drill}: {one.text}" for one in done]}
 

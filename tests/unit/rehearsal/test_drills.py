@@ -24,9 +24,9 @@ def world(tmp_path):
     rehearsal_signers.ensure(tmp_path, "s")
     (tmp_path / "evidence").mkdir()
 
-    def drill(release=RELEASE, **drills):
+    def drill(release=RELEASE, controls=(), **drills):
         made = {name: (one if callable(one) else lambda _scene, one=one: one) for name, one in drills.items()}
-        return run.run(tmp_path, "s", list(made), tmp_path / "evidence", release, made, contextlib.nullcontext)
+        return run.run(tmp_path, "s", list(made), tmp_path / "evidence", release, made, contextlib.nullcontext, controls)
 
     def records():
         good, bad = envelope.reader(tmp_path, "s", datetime.now(UTC), rehearsal=True).read_all(tmp_path / "evidence", "drill")
@@ -80,7 +80,17 @@ def test_a_failed_drill_is_tried_again(world):
 
 
 def test_before_a_release_is_known_every_drill_is_still_to_come(tmp_path):
-    assert run.missing(tmp_path, "s", ["a", "b"], tmp_path, None) == ["a", "b"]
+    assert run.missing(tmp_path, "s", ["a", "b"], tmp_path, None, ()) == ["a", "b"]
+
+
+def test_a_drill_that_left_its_control_red_is_tried_again_and_a_green_one_is_not(world):
+    drill, _records = world
+    control = {"probe": "drill", "ask": {"name": "stop"}, "expect": {"result.page": {"eq": True}}, "witness": ["venue"], "severity": "high",
+               "min_opportunities": 2}  # fmt: skip
+    assert drill(controls=[control], stop=({"page": False}, 2))[0].op == "create"
+    assert drill(controls=[control], stop=({"page": True}, 1))[0].op == "create"  # red before
+    assert drill(controls=[control], stop=({"page": True}, 2))[0].op == "create"  # too few opportunities before
+    assert drill(controls=[control], stop=failing(AssertionError("it was drilled again")))[0].op == "none"
 
 
 def order(side):

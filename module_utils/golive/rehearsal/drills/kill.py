@@ -155,7 +155,7 @@ def under_flood(scene: Scene, orders: int = 60) -> Found:
     """A bot that has gone mad places orders as fast as the venue answers; the kill fences it and has the last word."""
     scene.place_unit(FLOOD_UNIT)
     key = scene.mint("flood", ORDER_RIGHTS)
-    order = {"pair": "SHIBUSDT", "type": "buy", "ordertype": "limit", "price": f"{scene.price() / 2:.8f}", "volume": "60000"}
+    order = {"pair": "SHIBUSDT", "type": "buy", "ordertype": "limit", "price": f"{scene.price() / 2:.8f}", "volume": "200000"}
     settings = json.loads(scene.bot.need("cat", "/etc/bot/live.json"))["venue"]
     scene.bot.write(f"{FOLDER}/exchange_key", "{}")
     scene.bot.write(f"{FOLDER}/flood.py", FLOOD, "0644")

@@ -1,20 +1,22 @@
 """Which drills have no record for the installed release yet: run them, and sign what was measured as `lab-drill`."""
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from ... import envelope, rehearsal_signers
-from ...errors import GoliveError
+from ... import envelope, evidence, rehearsal_signers
+from ...errors import GoliveError, Undecided
+from ...judge import PASS, judge
 from .hosts import NotSeen
 from .scene import Scene
 
 ISSUER, LASTS = "lab-drill", timedelta(days=7)
 Drill = Callable[[Scene], tuple[dict[str, Any], int]]
+Controls = Collection[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -30,27 +32,41 @@ class Outcome:
         return {"object": f"evidence:drill/{self.drill}", "op": "create", "before": None, "after": None}
 
 
-def missing(root: Path, system: str, names: Sequence[str], directory: Path, subject: str | None) -> list[str]:
-    """Return the drills that have no passed record of this release; all of them while no release is known."""
+def missing(root: Path, system: str, names: Sequence[str], directory: Path, subject: str | None, controls: Controls) -> list[str]:
+    """Return the drills that have no record of this release by which every control that asks for it is green.
+
+    All of them while no release is known. What was red is drilled again: its cause may be gone without a new release.
+    """
     if subject is None:
         return list(names)
-    good, _bad = envelope.reader(root, system, datetime.now(timezone.utc), rehearsal=True).read_all(directory, "drill")
-    done = {one.payload.get("name") for one in good if one.subject == subject and one.payload.get("passed")}
-    return [name for name in names if name not in done]
+    now = datetime.now(timezone.utc)
+    reader = envelope.reader(root, system, now, rehearsal=True)
+    return [name for name in names if not _green(name, reader, directory, subject, controls, now)]
+
+
+def _green(name: str, reader: envelope.Reader, directory: Path, subject: str, controls: Controls, now: datetime) -> bool:
+    try:
+        newest = evidence.newest(reader, directory, "drill", name)
+        facts = evidence.facts(newest, subject, now)
+    except Undecided:
+        return False
+    seen = {"facts": facts, "witness": newest.payload["witness"], "opportunities": newest.payload["opportunities"]}
+    asking = [one for one in controls if one.get("probe") == "drill" and one.get("ask", {}).get("name") == name]
+    return bool(facts["passed"]) and all(judge(one, seen).verdict == PASS for one in asking)
 
 
 def run(root: Path, system: str, names: Sequence[str], directory: Path, subject: str, drills: Mapping[str, Drill],
-        scene: Callable[[], AbstractContextManager[Scene]]) -> list[Outcome]:
+        scene: Callable[[], AbstractContextManager[Scene]], controls: Controls = ()) -> list[Outcome]:
     """Run and sign what is missing. A drill whose conditions did not come true is signed as failed, with what was not seen."""
     key = rehearsal_signers.key_of(root, system, ISSUER)
-    todo = missing(root, system, names, directory, subject)
+    todo = missing(root, system, names, directory, subject, controls)
     done = [Outcome(name, "none", "there is a record of this release") for name in names if name not in todo]
     for name in todo:
         payload = measure(name, drills[name], scene)
         data = envelope.build(kind="drill", name=name, system=system, subject=subject, issued=datetime.now(timezone.utc), lasts=LASTS,
                               issuer=ISSUER, role="issuer", payload=payload)
         path = envelope.write(directory, data, key, ISSUER)
-        words = "passed" if payload["passed"] else f"FAILED ({payload['result'].get('not_seen', 'see the record')})"
+        words = "measured" if payload["passed"] else f"FAILED ({payload['result'].get('not_seen', 'see the record')})"
         done.append(Outcome(name, "create", f"{words}, signed {path.name}"))
     return done
 
