@@ -40,7 +40,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def play(archive: Path, **changes: Any) -> dict[str, Any]:
-    variables = yaml.safe_load((ROOT / "molecule/bot/vars.yml").read_text())
+    variables = yaml.safe_load((ROOT / "molecule/bot/vars/main.yml").read_text())
     del variables["__built"]
     release = {"bot_release_archive": str(archive), "bot_release_sha256": file_digest(str(archive))[7:]}
     return {"roles": ["bot"], "vars": {**variables, **release, **changes}}
