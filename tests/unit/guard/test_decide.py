@@ -116,7 +116,7 @@ def test_an_order_is_foreign_exactly_when_its_client_id_does_not_begin_with_ours
 
 
 def test_a_closed_foreign_order_is_found_once_and_older_ones_never() -> None:
-    last = reading(closed=[order("NEW", client_id="", opened=T0 + 1, closed=T0 + 2), order("OLD", client_id="", opened=T0 - 1, closed=T0 + 2)])
+    last = reading(closed=[order(txid, client_id="", opened=T0 + opened, closed=T0 + 2) for txid, opened in (("NEW", 1), ("OLD", -1))])
     memory = after(last)
     found = decide.findings(memory, last, LIMITS, PAIRS)
     assert [one.key for one in found] == ["foreign_order:NEW"]
