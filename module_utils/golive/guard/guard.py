@@ -43,6 +43,7 @@ class Guard:
         self._told_at, self._told_words = float("-inf"), ""
         self._asked: Dict[str, float] = {}
         self._acknowledged: Set[str] = set()
+        self._acknowledged_s: Dict[str, float] = {}     # from the first wish to the first acknowledgement, seconds
         self._paged: Dict[str, float] = {}
         self._paging: Optional[asyncio.Task[None]] = None
         self._venue = asyncio.Lock()
@@ -192,6 +193,8 @@ class Guard:
     async def _tell_now(self, wanted: List[str]) -> None:
         try:
             bot, taken, trouble = await acts.tell_bot(self.given.tell_bot, wanted)
+            for word in set(taken) & set(wanted) - self._acknowledged:
+                self._acknowledged_s[word] = round(time.monotonic() - self._asked.get(word, time.monotonic()), 3)
             self._acknowledged = set(taken) & set(wanted)
             if bot is not None:
                 self.bot, self._heard_at = bot, time.time()
@@ -284,6 +287,7 @@ class Guard:
     def _keep(self) -> None:
         state = {"format": 1, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "memory": decide.dump(self.memory),
                  "findings": [one._asdict() for one in self.found], "acknowledged": sorted(self._acknowledged),
+                 "acknowledged_s": self._acknowledged_s, "killed": self.memory.killed,
                  "self_cancelled": self._self_cancelled, "trouble": self.trouble, "loops": self._loops, "readings": self._readings}
         try:
             acts.write_state(self.given.state_file, state)
