@@ -17,7 +17,8 @@ from ..accounts import Exchange
 from .hosts import Host, wait_for
 
 UNIT, FOLDER = "bot-live.service", "/run/golive-drill"
-DROP_IN = f"/run/systemd/system/{UNIT}.d/90-golive-drill.conf"
+DROP_INS = f"/run/systemd/system/{UNIT}.d"
+DROP_IN = f"{DROP_INS}/90-golive-drill.conf"
 STATE, LOG = "/var/lib/bot/drill", "/var/log/bot/drill.log"
 ORDER_RIGHTS = ["query-funds", "query-open-trades", "query-closed-trades", "modify-trades", "close-trades", "create-ws-token"]
 PAIR = "SHIBUSDT"
@@ -63,7 +64,7 @@ class Scene:
         """Take away what a drill puts on the hosts; also what one left that was killed."""
         self.bot.run("systemctl", "stop", UNIT)
         self.bot.run("systemctl", "unmask", UNIT)
-        self.bot.run("rm", "-rf", DROP_IN, FOLDER, STATE, LOG, "/run/bot/live/kill")
+        self.bot.run("rm", "-rf", DROP_INS, FOLDER, STATE, LOG, "/run/bot/live/kill")
         self.bot.run("systemctl", "daemon-reload")
         self.bot.run("systemctl", "reset-failed", UNIT)
         for machine in self.machines.values():
