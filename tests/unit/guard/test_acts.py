@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ipaddress
 import json
 import ssl
 import sys
@@ -15,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from golive.guard import acts
 from golive.guard.decide import Bot, Finding
+
+from tests.integration.guard.tls import self_signed
 
 FOUND = [Finding("exposure", "exposure", "positions are worth 50, at most 33", "no_entries")]
 
@@ -40,28 +37,17 @@ class Receiver(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def receiver(tmp_path: Path) -> Iterator[tuple[type[Receiver], dict[str, str]]]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name, now = x509.Name([]), datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-        .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=True)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (tmp_path / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (tmp_path / "both.pem").write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
+    certificate, both = self_signed(tmp_path, "127.0.0.1")
     (tmp_path / "token").write_text("word\n")
     handler = type("Here", (Receiver,), {"taken": [], "status": 200})
     server = HTTPServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "both.pem")
+    context.load_cert_chain(both)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     where = {"url": "https://127.0.0.1:%d/alerts" % server.server_port, "token_file": str(tmp_path / "token"),
-             "ca_file": str(tmp_path / "cert.pem")}  # fmt: skip
+             "ca_file": str(certificate)}  # fmt: skip
     yield handler, where
     server.shutdown()
     server.server_close()
