@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import urllib.parse
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,9 +63,10 @@ def journey(*arguments: str) -> Run:
 
 
 @pytest.fixture(scope="module")
-def runs() -> Iterator[dict[str, Run]]:
+def runs() -> dict[str, Run]:
     lab("reset", *HOSTS)
-    yield {"check": journey("--check", "--diff"), "real": journey("--diff", "-vvvv"), "check again": journey("--check"), "real again": journey()}
+    return {"check": journey("--check", "--diff"), "real": journey("--diff", "-vvvv"), "check again": journey("--check"),
+            "real again": journey()}
 
 
 def test_the_dry_run_on_bare_hosts_has_no_failed_task(runs: dict[str, Run]) -> None:
@@ -109,8 +109,9 @@ def test_no_trading_key_and_no_live_bot_before_people_signed(runs: dict[str, Run
 
 
 def test_every_report_is_there_and_counts_all_lines(runs: dict[str, Run]) -> None:
+    formats = {"report.json", "report.html", "junit.xml", "golive.prom", "oscal.json", "audit.jsonl"}
     for run in runs.values():
-        assert {"report.json", "report.html", "junit.xml", "golive.prom", "oscal.json", "audit.jsonl"} <= {p.name for p in run.path.iterdir()}
+        assert formats <= {path.name for path in run.path.iterdir()}
         summary = json.loads((run.path / "report.json").read_text())["summary"]
         verdicts = ("pass", "fail", "undecided", "waived", "not_applicable")
         assert sum(summary["items"][word] for word in verdicts) == summary["items"]["total"] == 96
