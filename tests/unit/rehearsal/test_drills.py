@@ -93,6 +93,26 @@ def test_a_drill_that_left_its_control_red_is_tried_again_and_a_green_one_is_not
     assert drill(controls=[control], stop=failing(AssertionError("it was drilled again")))[0].op == "none"
 
 
+def test_a_unit_that_trades_is_not_taken_away_and_nothing_is_signed(world):
+    drill, records = world
+
+    class Armed(hosts.Host):
+        def unit(self, name):
+            return {"ActiveState": "active"}
+
+        def run(self, *command, **_more):
+            assert command[0] == "test", "something was done to a host that trades"
+            return subprocess.CompletedProcess(command, 1, "", "")
+
+    def enter(_scene):
+        with scene.Scene(Armed("bot", "192.0.2.1", ()), {}, None, "", "", []):
+            pytest.fail("it was entered")
+
+    with pytest.raises(scene.InUse, match="disarm first"):
+        drill(stop=enter)
+    assert records() == []
+
+
 def order(side):
     return {"side": side}
 

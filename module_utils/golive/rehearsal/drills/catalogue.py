@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import kill, tickets
+from . import bot, kill, tickets
 from .run import Drill
 
-DRILLS: Mapping[str, Drill] = {**kill.DRILLS, **tickets.DRILLS}
+DRILLS: Mapping[str, Drill] = {**kill.DRILLS, **tickets.DRILLS, **bot.DRILLS}

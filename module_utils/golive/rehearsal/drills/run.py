@@ -12,7 +12,7 @@ from ... import envelope, evidence, rehearsal_signers
 from ...errors import GoliveError, Undecided
 from ...judge import PASS, judge
 from .hosts import NotSeen
-from .scene import Scene
+from .scene import InUse, Scene
 
 ISSUER, LASTS = "lab-drill", timedelta(days=7)
 Drill = Callable[[Scene], tuple[dict[str, Any], int]]
@@ -80,6 +80,8 @@ def measure(name: str, drill: Drill, scene: Callable[[], AbstractContextManager[
         with scene() as stage:
             result, opportunities = drill(stage)
         passed = True
+    except InUse:
+        raise
     except (NotSeen, GoliveError) as exc:
         result, opportunities, passed = {"not_seen": f"did not come true: {exc}"[:300]}, 0, False
     return {"name": name, "passed": passed, "result": result, "opportunities": opportunities, "witness": "venue"}

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from ...errors import GoliveError
 from ...kill_switch.kill_switch import Kraken
 from ..accounts import Exchange
 from .hosts import Host, wait_for
@@ -34,6 +35,10 @@ StateDirectory=bot/drill
 """
 
 
+class InUse(GoliveError):
+    """The scene cannot be entered; nothing was touched and nothing is signed."""
+
+
 class Scene:
     """One account at the venue with the live unit trading on it; a context that leaves nothing behind."""
 
@@ -47,6 +52,7 @@ class Scene:
         self._orders: Kraken | None = None
 
     def __enter__(self) -> Scene:
+        self._refuse_what_trades()
         self.clear()
         self.exchange.ask("POST", "accounts", {"name": self.account, "balances": {"USDT": "1000"}, "tier": "unlimited",
                                                "profile": {"mode": "live", "stop_within_s": 5, "stale_s": 60}})
@@ -60,11 +66,17 @@ class Scene:
         for key in self._keys:
             self.exchange.ask("POST", f"keys/{key}/revoke", {})
 
+    def _refuse_what_trades(self) -> None:
+        """A live unit that runs without a drill's drop-in is armed: no drill takes it away."""
+        if self.bot.unit(UNIT)["ActiveState"] in ("active", "activating") and self.bot.run("test", "-e", DROP_IN).returncode != 0:
+            raise InUse("the live unit is trading, and a drill would stop it", where=self.bot.name, found=UNIT,
+                        todo="disarm first (playbooks/operate/go_paper.yml), then drill the new release")
+
     def clear(self) -> None:
         """Take away what a drill puts on the hosts; also what one left that was killed."""
         self.bot.run("systemctl", "stop", UNIT)
         self.bot.run("systemctl", "unmask", UNIT)
-        self.bot.run("rm", "-rf", DROP_INS, FOLDER, STATE, LOG, "/run/bot/live/kill")
+        self.bot.run("rm", "-rf", DROP_INS, FOLDER, STATE, LOG, "/run/bot/live/kill", "/run/bot/live/no_entries")
         self.bot.run("systemctl", "daemon-reload")
         self.bot.run("systemctl", "reset-failed", UNIT)
         for machine in self.machines.values():
