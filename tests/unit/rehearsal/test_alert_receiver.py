@@ -11,16 +11,22 @@ from types import SimpleNamespace
 
 import pytest
 from golive.probes import alert_delivery
-from golive.rehearsal.alert_receiver import KEPT, Inbox, serve
+from golive.rehearsal.alert_receiver import ANNOTATIONS, BODY_CAP, NAMES, PER_NAME, TEXT_CAP, Inbox, serve
+
+TOKEN = "t0ken-of-a-rehearsal"
 
 
 @pytest.fixture
-def ask():
-    inbox = Inbox("t0ken")
+def inbox(tmp_path):
+    return Inbox(TOKEN, str(tmp_path / "received.json"))
+
+
+@pytest.fixture
+def ask(inbox):
     server = serve(inbox, "127.0.0.1", 0)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
-    def go(path, body=None, token="t0ken"):
+    def go(path, body=None, token=TOKEN):
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{server.server_port}{path}", data=data,
                                          headers={"Authorization": f"Bearer {token}"})  # fmt: skip
@@ -49,7 +55,7 @@ def test_what_alertmanager_and_the_kill_switch_send_is_told_with_its_channel(ask
 
 def test_the_probe_reads_what_it_tells(ask):
     ask("/alerts", {"alerts": [alert("Canary", annotations={"breached_at": "1700000000"})]})
-    look = SimpleNamespace(now=lambda: datetime.now(UTC), secret=lambda _reference: "t0ken",
+    look = SimpleNamespace(now=lambda: datetime.now(UTC), secret=lambda _reference: TOKEN,
                            get=lambda *_a, **_k: SimpleNamespace(status=200, body=json.dumps(ask("/received")[1]).encode()))  # fmt: skip
     seen = alert_delivery.observe({"url": "https://x", "credential": "c", "canary": "Canary", "watchdog": "Watchdog"}, look)
     assert seen.facts["canary_received"] is True
@@ -67,7 +73,48 @@ def test_what_holds_no_alerts_is_refused(ask, body):
     assert ask("/received")[1] == {"alerts": []}
 
 
-def test_only_the_newest_are_kept(ask):
-    ask("/alerts", [alert(str(number)) for number in range(KEPT + 1)])
+def test_a_message_beyond_the_cap_is_refused_unread(ask):
+    assert ask("/alerts", b" " * (BODY_CAP + 1))[0] == 413
+
+
+def test_what_was_acknowledged_survives_a_restart(ask, inbox, tmp_path):
+    ask("/alerts", [alert("Canary", annotations={"nonce": "n"})])
+    again = Inbox(TOKEN, str(tmp_path / "received.json"))
+    assert again.received() == inbox.received() != []
+
+
+def test_what_cannot_be_kept_is_not_acknowledged(ask, inbox, tmp_path):
+    (tmp_path / "received.json").mkdir()
+    status, answer = ask("/alerts", [alert("Canary")])
+    assert status == 503
+    assert "could not be kept" in answer["error"]
+
+
+def test_a_storm_of_one_alert_leaves_the_others(ask):
+    ask("/alerts", [alert("Canary")])
+    ask("/alerts", [alert("Watchdog", annotations={"n": str(number)}) for number in range(PER_NAME + 5)])
     told = ask("/received")[1]["alerts"]
-    assert (len(told), told[0]["name"], told[-1]["name"]) == (KEPT, "1", str(KEPT))
+    assert [one["name"] for one in told] == ["Canary"] + ["Watchdog"] * PER_NAME
+    assert told[-1]["annotations"] == {"n": str(PER_NAME + 4)}
+
+
+def test_memory_is_bounded_whatever_arrives(ask):
+    for number in range(NAMES + 1):
+        ask("/alerts", [alert(f"A{number}", annotations={str(n): "x" * 2 * TEXT_CAP for n in range(2 * ANNOTATIONS)})])
+    told = ask("/received")[1]["alerts"]
+    assert {one["name"] for one in told} == {f"A{number}" for number in range(1, NAMES + 1)}
+    assert max(len(one["annotations"]) for one in told) == ANNOTATIONS
+    assert max(len(text) for one in told for text in one["annotations"].values()) == TEXT_CAP
+
+
+def test_hostile_text_stops_nothing(ask):
+    assert ask("/alerts", b'[{"labels": {"alertname": "\\ud800"}, "annotations": [1]}]') == (200, {"taken": 1})
+    assert ask("/alerts", [alert("Canary")]) == (200, {"taken": 1})
+
+
+def test_it_starts_neither_with_a_weak_token_nor_with_a_state_of_another_form(tmp_path):
+    with pytest.raises(ValueError, match="fewer than 16"):
+        Inbox("", str(tmp_path / "received.json"))
+    (tmp_path / "received.json").write_text("[]")
+    with pytest.raises(TypeError):
+        Inbox(TOKEN, str(tmp_path / "received.json"))

@@ -142,6 +142,7 @@ class KrakenRest:
     ) -> Any:
         started = time.monotonic()
         scope = "private" if "/private/" in path else "public"
+        self._metrics.may_fail(name)
         try:
             result = await self._answer(method, path, params, body, headers)
         except VenueRefused as exc:

@@ -14,6 +14,8 @@ from .config import MODES, Limits
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0)
 
+ERROR_CAUSES = ("venue", "refused", "unclear")
+
 
 class Metrics:
     """All series of one process, in their own registry."""
@@ -43,6 +45,11 @@ class Metrics:
         self._cpu = (time.monotonic(), time.process_time())
         for result in ("accepted", "refused", "unclear", "blocked", "simulated"):
             self.orders.labels(result)
+
+    def may_fail(self, method: str) -> None:
+        """Show a venue call's errors from zero: a rate sees neither a series that is not there nor the first count of a new one."""
+        for cause in ERROR_CAUSES:
+            self.api_errors.labels(method, cause)
 
     def show_engine(self, effective: str, halts: list[str], last_decision: float, positions: int) -> None:
         """Show the mode in force (exactly one is 1), what keeps entries away, the last decision and the open positions."""
