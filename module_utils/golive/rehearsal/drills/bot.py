@@ -1,4 +1,4 @@
-"""Drills of the bot itself on its host: is the diagnosis complete, and does a restart come back to what was true?"""
+"""Drills of the bot's diagnosis on its host: is it complete, and does it say unknown where nothing answers?"""
 from __future__ import annotations
 
 import json
@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from .hosts import wait_for
-from .scene import FOLDER, STATE, UNIT, Scene
+from .scene import FOLDER, Scene
 
 BOT = "/opt/bot/current/app/bin/bot"
 Found = tuple[dict[str, Any], int]
 # What the list wants answered first. A section that the bot does not have counts as missing, like one it could not answer.
 SECTIONS = {"api": ("venue_status", "clock_skew", "nonce_state", "error_rate"),
             "performance": ("latency", "resources", "memory", "queue_depth", "alerts")}
-KEPT = ("positions", "latches")
 
 
 def _diagnose(scene: Scene, topic: str, config: str) -> dict[str, Any]:
@@ -40,36 +39,10 @@ def _diagnosis(topic: str) -> Callable[[Scene], Found]:
 
 
 def _health(scene: Scene) -> dict[str, Any] | None:
-    """Return what the bot says of itself, None while it says nothing; used to wait and to compare, never as proof of an order."""
+    """Return what the bot says of itself, None while it says nothing; used to wait, never as proof of an order."""
     done = scene.bot.run("curl", "--silent", "--fail", "--max-time", "3", "http://127.0.0.1:8000/health")
     return dict(json.loads(done.stdout)) if done.returncode == 0 else None
 
 
-def restart(scene: Scene) -> Found:
-    """Captured, restarted, reconciled before the first order in the venue's record, and the books as they were."""
-    scene.start_bot()
-    wait_for(lambda: scene.exchange.ask("GET", f"verdicts?account={scene.account}")["totals"]["entries"] >= 1, "the bot has entered", 90)
-    scene.bot.write("/run/bot/live/no_entries", "", "0644")
-    before = wait_for(lambda: _quiet(scene), "quiet books")
-    captured = {topic: _diagnose(scene, topic, f"{FOLDER}/live.json") for topic in SECTIONS}
-    asked = len(scene.requests())
-    scene.bot.need("systemctl", "restart", UNIT)
-    after = wait_for(lambda: _quiet(scene), "the books agree with the venue again")
-    same = all(after[name] == before[name] for name in KEPT)
-    scene.bot.need("rm", "-f", "/run/bot/live/no_entries")
-    since = wait_for(lambda: (new := [str(one["endpoint"]) for one in scene.requests()[asked:]]) and "AddOrder" in new and new,
-                     "the first order after the restart", 120)
-    ledger = scene.bot.need("tail", "-n", "1", f"{STATE}/ledger.jsonl")
-    return {"evidence_captured": all(captured.values()) and bool(ledger.strip()), "state_restored": same,
-            "reconciled_before_trading": "OpenOrders" in since[:since.index("AddOrder")], "positions": len(before["positions"])}, 1
-
-
-def _quiet(scene: Scene) -> dict[str, Any] | None:
-    health = _health(scene)
-    if health is None or not health["reconciled"] or health["unresolved_orders"] or "no_entries" not in health["entries_halted_by"]:
-        return None
-    return health
-
-
 DRILLS: dict[str, Callable[[Scene], Found]] = {
-    "restart": restart, "diagnose_api": _diagnosis("api"), "diagnose_performance": _diagnosis("performance")}
+    "diagnose_api": _diagnosis("api"), "diagnose_performance": _diagnosis("performance")}
