@@ -22,7 +22,7 @@ def _diagnose(scene: Scene, topic: str, config: str) -> dict[str, Any]:
 
 def _diagnosis(topic: str) -> Callable[[Scene], Found]:
     def drill(scene: Scene) -> Found:
-        """Ask while the bot trades, then with a venue and a bot that do not answer: what cannot be known must read unknown."""
+        """Ask while the bot runs, then with a venue and a bot that do not answer: what cannot be known must read unknown."""
         scene.start_bot()
         wait_for(lambda: _health(scene), "the bot of the drill answers")
         sections = _diagnose(scene, topic, f"{FOLDER}/live.json")

@@ -119,7 +119,7 @@ def stays_off(scene: Scene) -> tuple[bool, int, float]:
 
 
 def kill_switch(scene: Scene) -> Found:
-    """The whole of it: entries and a protected position, the live unit trading; pulled once with the installed settings."""
+    """The whole of it: entries and a protected position, the live unit running; pulled once with the installed settings."""
     scene.start_bot()
     scene.position()
     scene.entries(3)
