@@ -20,19 +20,20 @@ from .tls import self_signed
 
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).resolve().parents[3]
-GATEWAY = "172.30.96.1"
+GATEWAY = "172.30.89.1"
 INVENTORY = """\
 all:
   children:
     rehearsal:
       hosts:
-        subject: {ansible_host: 172.30.96.21}
-        bot: {ansible_host: 172.30.96.22}
-        outside: {ansible_host: 172.30.96.23}
-      vars: {lab_network: 172.30.96.0/24, lab_name: guardtest}
+        subject: {ansible_host: 172.30.89.21}
+        bot: {ansible_host: 172.30.89.22}
+        outside: {ansible_host: 172.30.89.23}
+      vars: {lab_network: 172.30.89.0/24, lab_name: guardtest}
     targets: {hosts: {subject: {}, bot: {}, outside: {}}}
 """
 ACTIONS = {**dict.fromkeys(decide.CHECKS, "no_entries"), "naked_position": "kill", "foreign_order": "kill", "unheard": "page"}
+PROFILE = ROOT / "inventories/kraken-micro/group_vars"
 PLACES = ("/etc/golive", "/usr/local/lib/golive", "/var/lib/golive", "/var/lib/golive/epochs")
 KILL = "#!/bin/sh\ntouch /var/lib/golive/epochs/$(date +%s)\n"
 
@@ -53,7 +54,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def venue(hosts: Lab, make_sandbox: Callable[..., Sandbox]) -> Iterator[tuple[Sandbox, str]]:  # noqa: F811
     """A sandbox, and the address at which the hosts reach it: TLS on the lab's gateway, in front of the loopback."""
     sandbox = make_sandbox()
-    certificate, both = self_signed(hosts.place, GATEWAY)
+    _, both = self_signed(hosts.place, GATEWAY)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(both)
     port, loop = free_port(), asyncio.new_event_loop()
@@ -76,8 +77,17 @@ def venue(hosts: Lab, make_sandbox: Callable[..., Sandbox]) -> Iterator[tuple[Sa
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     yield sandbox, f"https://{GATEWAY}:{port}"
+
+    async def finish() -> None:
+        pending = asyncio.all_tasks(loop) - {asyncio.current_task()}
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+
+    asyncio.run_coroutine_threadsafe(finish(), loop).result(30)
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    thread.join(30)
+    loop.close()
 
 
 def host_key(lab: Lab, address: str) -> str:
@@ -94,10 +104,14 @@ def plays(lab: Lab, venue_url: str, key: Path, token: Path) -> list[dict[str, An
         "guard_loss_total": 30.0, "guard_exposure": 500.0, "guard_positions": 3, "guard_naked_grace_s": 5.0, "guard_decision_age_s": 60.0,
         "guard_blind_s": 60.0, "guard_acknowledge_s": 10.0, "guard_bot_unit": "bot-live.service", "guard_smaller_stage": {},
         "guard_bot_health_url": "http://127.0.0.1:8000/health", "guard_actions": ACTIONS, "guard_heartbeat_every_s": 2.0,
-        "guard_bot_address": "172.30.96.22", "guard_bot_host_key": host_key(lab, "172.30.96.22"), "guard_outside_address": "172.30.96.23",
-        "guard_outside_host_key": host_key(lab, "172.30.96.23"), "guard_authorized_keys": [host_key(lab, "172.30.96.21")],
+        "guard_bot_address": "172.30.89.22", "guard_bot_host_key": host_key(lab, "172.30.89.22"), "guard_outside_address": "172.30.89.23",
+        "guard_outside_host_key": host_key(lab, "172.30.89.23"), "guard_authorized_keys": [host_key(lab, "172.30.89.21")],
     }  # fmt: skip
     assert set(given) <= set(spec)
+    profile: dict[str, Any] = {}    # the role's defaults are the profile's names
+    for path in [*sorted((PROFILE / "all").glob("*.yml")), PROFILE / "rehearsal/exchange.yml", PROFILE / "rehearsal/golive.yml"]:
+        profile.update(yaml.safe_load(path.read_text()))
+    given = {**profile, **given}
     live = {"managed_files": {"directories": [{"path": "/run/bot"}, {"path": "/run/bot/live"}]}}
     machine = {
         "managed_files": {
@@ -150,8 +164,8 @@ def test_three_bare_hosts_are_built_as_predicted_and_a_naked_position_is_acted_o
 
 def test_the_guards_key_opens_one_command_on_each_host(hosts: Lab) -> None:
     ssh = "ssh -F /dev/null -i /etc/ssh/ssh_host_ed25519_key -o UserKnownHostsFile=/etc/golive/guard_known_hosts -o BatchMode=yes"
-    tried = f"""echo '{{"words": ["kill"]}}' | {ssh} golive-guard@172.30.96.22 id; echo "exit $?" """
+    tried = f"""echo '{{"words": ["kill"]}}' | {ssh} golive-guard@172.30.89.22 id; echo "exit $?" """
     answer = hosts.inside("sh", "-c", tried)
     assert "exit 64" in answer
     assert "uid=" not in answer
-    assert "uid=" not in hosts.inside("sh", "-c", f"{ssh} golive-guard@172.30.96.23 id </dev/null; true")
+    assert "uid=" not in hosts.inside("sh", "-c", f"{ssh} golive-guard@172.30.89.23 id </dev/null; true")
