@@ -1,0 +1,1 @@
+"""What a person does to a running system: look at an incident, reconcile, restart. One file an act."""
