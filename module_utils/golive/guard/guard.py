@@ -24,6 +24,7 @@ from .reading import Reading
 
 SETTINGS = "/etc/golive/guard.json"
 KILL_STARTS_WITHIN_S = 10.0
+SAID_AGAIN_S = 60.0     # a trouble that lasts is one line a minute in the journal
 
 
 class Guard:
@@ -35,6 +36,7 @@ class Guard:
         self.found: List[decide.Finding] = []
         self.bot: Optional[decide.Bot] = None
         self.trouble = ""
+        self._said: Dict[str, float] = {}
         self.stopping = asyncio.Event()
         self._doubt = decide.Doubt()
         self._background: Set[asyncio.Task[None]] = set()
@@ -270,7 +272,10 @@ class Guard:
         return task
 
     def _trouble(self, text: str) -> None:
-        if text != self.trouble:
+        now = time.monotonic()
+        self._said = {one: at for one, at in self._said.items() if now - at < SAID_AGAIN_S}
+        if text not in self._said:
+            self._said[text] = now
             self.say(text)
         self.trouble = text
 
