@@ -22,7 +22,8 @@ def question(host: str, ask: Mapping[str, Any], *, rehearsal: bool) -> dict[str,
 
 def verdict(answers: list[dict[str, Any]], instance: str) -> dict[str, Any]:
     """Return `{equal, compared, venue_orders, differences}`. Raises GoliveError when nothing is known: that is never equal."""
-    answer = next((one for one in answers if one.get("id") == "p0"), {"undecided": "the host gave no answer to this"})
+    silence: dict[str, Any] = {"undecided": "the host gave no answer to this"}
+    answer = next((one for one in answers if one.get("id") == "p0"), silence)
     facts = answer.get("facts") or {}
     if answer.get("undecided"):
         raise GoliveError("it is not known whether ledger and venue are equal", where=instance, found=str(answer["undecided"])[:300],
