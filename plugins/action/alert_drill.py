@@ -21,8 +21,7 @@ class ActionModule(MoneyAction):
         text, number = {"type": "str", "required": True}, {"type": "float", "required": True}
         _, given = self.validate_argument_spec({"url": text, "credential": {**text, "no_log": True}, "canary": text, "watchdog": text,
                                                 "within_s": number, "max_age_s": number})
-        bot = hosts.of(host, {name: self._templar.template(value) for name, value in task_vars["hostvars"][host].items()
-                              if name in ("ansible_host", "ansible_user", "ansible_ssh_common_args", "ansible_ssh_private_key_file")})
+        bot = hosts.of(host, task_vars["hostvars"][host])
         try:
             ca_file = Path(settings.from_variables(task_vars, self._templar.template).ca_file)
             token = secrets.resolve(given["credential"], task_vars, self._templar.template)
