@@ -98,12 +98,21 @@ def held(said: Dict[str, Any]) -> Dict[str, Any]:
     if not isinstance(positions, list) or not isinstance(latches, dict) or "day_profit" not in said:
         raise Problem("the bot's health document names no positions, latches or day_profit; nothing could be compared after a restart")
     return {"positions": sorted(([str(one.get(name)) for name in POSITION] for one in positions), key=str), "latches": latches,
-            "day_profit": said["day_profit"]}
+            "day_profit": said["day_profit"], "fill": int((said.get("last_fill") or {}).get("seq") or 0)}
 
 
 def differences(before: Dict[str, Any], after: Dict[str, Any]) -> List[str]:
-    """Return which parts differ. The day's profit moves with the price while a position is open, so then it is not compared."""
-    names = ["positions", "latches"] + ([] if before["positions"] else ["day_profit"])
+    """Return which parts differ.
+
+    Exits and stops go on while entries are ended. Where the ledger tells of a fill in between, positions and profit may differ, and whether
+    they are right is for the independent reader to say; a bot that knows of fewer fills than before has forgotten some.
+    """
+    names = ["latches"]
+    if after["fill"] < before["fill"]:
+        return ["fills"]
+    if after["fill"] == before["fill"]:
+        # The day's profit moves with the price while a position is open.
+        names += ["positions"] + ([] if before["positions"] else ["day_profit"])
     return [name for name in names if before[name] != after[name]]
 
 

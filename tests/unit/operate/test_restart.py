@@ -30,7 +30,8 @@ class Bot:
 
     def health(self, _url: str) -> dict[str, Any]:
         return {"pid": self.pid, "controls": {"no_entries": (self.folder / "no_entries").exists()}, "positions": self.positions,
-                "latches": {"killed": False}, "day_profit": "0", "reconciled": self.reconciled, "unresolved_orders": 0}
+                "latches": {"killed": False}, "day_profit": "0", "last_fill": {"seq": 5}, "reconciled": self.reconciled,
+                "unresolved_orders": 0}
 
 
 @pytest.fixture
@@ -128,8 +129,17 @@ def test_a_dry_run_predicts_and_touches_nothing(bot: Bot) -> None:
     assert (bot.pid, stopped(bot)) == (7, False)
 
 
+FLAT: dict[str, Any] = {"positions": [], "latches": {}, "day_profit": "1", "fill": 5}
+
+
 def test_profit_of_an_open_position_may_move_and_a_closed_day_may_not() -> None:
-    flat = {"positions": [], "latches": {}, "day_profit": "1"}
-    assert restart.differences(flat, {**flat, "day_profit": "0"}) == ["day_profit"]
-    open_ = {**flat, "positions": [["a"]]}
-    assert restart.differences(open_, {**open_, "day_profit": "0"}) == []
+    assert restart.differences(FLAT, {**FLAT, "day_profit": "0"}) == ["day_profit"]
+    held = {**FLAT, "positions": [["a"]]}
+    assert restart.differences(held, {**held, "day_profit": "0"}) == []
+
+
+def test_a_stop_that_was_filled_meanwhile_is_no_difference_and_a_lost_fill_is() -> None:
+    held = {**FLAT, "positions": [["a"]]}
+    assert restart.differences(held, {**FLAT, "fill": 6}) == []
+    assert restart.differences(held, {**held, "fill": 4}) == ["fills"]
+    assert restart.differences(held, {**FLAT, "fill": 6, "latches": {"killed": True}}) == ["latches"]
