@@ -42,7 +42,7 @@ lint: ## ruff, mypy, yamllint, ansible-lint
 	@scripts/timed ruff $(BIN)/ruff check .
 	@scripts/timed mypy $(BIN)/mypy
 	@scripts/timed yamllint $(BIN)/yamllint --strict .
-	@scripts/timed ansible-lint $(BIN)/ansible-lint --offline
+	@ANSIBLE_INVENTORY=$(CURDIR)/molecule/lab/inventory/lab.yml scripts/timed ansible-lint $(BIN)/ansible-lint --offline
 
 unit: ## The tests that need no lab host
 	@scripts/setup system env
