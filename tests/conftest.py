@@ -1,7 +1,46 @@
-"""What holds for every test: hypothesis judges results, never the speed of a loaded machine."""
+"""What holds for every test: hypothesis judges results, never the speed of a loaded machine, and long lab suites come in slices.
+
+`make test` runs two of the long lab suites, other ones each day; `make prove` (or `--full`) runs them all. A file that is named on the
+command line always runs.
+"""
 from __future__ import annotations
 
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("golive", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("golive")
+
+INTEGRATION = Path(__file__).parent / "integration"
+# Each takes minutes on hosts of its own. The lab itself and the journey are not here: they run always.
+SLICED = sorted(str(INTEGRATION / name) for name in (
+    "arming/test_arm_action.py", "arming/test_ticket_drill.py", "arming/test_unit.py", "bot/test_role.py", "guard/test_role.py",
+    "sets/test_backup.py", "sets/test_four_runs.py", "sets/test_lockout.py", "sets/test_log_rotation.py", "sets/test_restart.py",
+    "sets/test_secrets.py"))
+SLICE = 2
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run every long lab suite instead of today's slice")
+
+
+def todays_slice() -> list[str]:
+    return random.Random(datetime.now(UTC).strftime("%Y%m%d")).sample(SLICED, SLICE)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full") or config.getoption("file_or_dir"):
+        return
+    left_out = set(SLICED) - set(todays_slice())
+    config.hook.pytest_deselected(items=[item for item in items if str(item.path) in left_out])
+    items[:] = [item for item in items if str(item.path) not in left_out]
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    if config.getoption("--full") or config.getoption("file_or_dir"):
+        return None
+    return "long lab suites of today: " + ", ".join(Path(name).relative_to(INTEGRATION).as_posix() for name in todays_slice())

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import docker.types
@@ -226,10 +227,17 @@ class LabHosts:
                 _remove(container)
 
     def _refuse_foreign(self) -> None:
-        """A lab of the same name that was made from another inventory is somebody else's: its keys are not ours."""
+        """A lab of the same name that was made from another inventory is somebody else's: its keys are not ours.
+
+        What another checkout left behind, its inventory gone or its hosts not running since the engine was started anew, is nobody's.
+        """
         for container in self._engine.containers.list(all=True, filters={"label": f"{LABEL_LAB}={self._lab.name}"}):
             other = container.labels.get(LABEL_INVENTORY)
             if other != str(self._lab.inventory):
+                if container.status != "running" or not Path(str(other)).exists():
+                    self._say(f"{container.name}: removed, left behind by another checkout")
+                    _remove(container)
+                    continue
                 raise LabError(f"a lab called {self._lab.name} is up already", where=str(self._lab.inventory), found=f"made from {other}",
                                todo=f"run `python -m golive.lab down --inventory {other}`, or choose another lab_name")
 

@@ -121,7 +121,8 @@ def _files(folder: str, manifest: Mapping[str, Any]) -> Dict[str, Any]:
 def _current(sources: List[str], manifest: Mapping[str, Any]) -> Dict[str, Any]:
     held = manifest.get("sources")
     held = held if isinstance(held, dict) else {}
-    changed = [path for path in sources if held.get(path) != _digest(path)]
+    # Missing on both sides is no match: nothing was backed up of it.
+    changed = [path for path in sources if held.get(path) is None or held[path] != _digest(path)]
     return {"matches_current": not changed, "changed": changed}
 
 

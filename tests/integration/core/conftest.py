@@ -20,7 +20,7 @@ SAMPLE_PROBE = '''"""sample: a file that the test controls."""
 from __future__ import annotations
 from ..errors import Undecided
 WITNESS = "kernel"
-DEADLINE_S = 5
+DEADLINE_S = 30
 ASK = {"path": "str; required; a file with a number in it"}
 FACTS = {"number": "int; what stands in the file"}
 def observe(ask, look):

@@ -98,6 +98,12 @@ def test_a_removed_source_differs(store):
     assert store.facts()["matches_current"] is False
 
 
+def test_a_source_that_is_neither_there_nor_backed_up_differs(store):
+    store.take(sources={})
+    store.source.unlink()
+    assert store.facts()["matches_current"] is False
+
+
 def test_a_source_that_the_manifest_does_not_know_differs(store):
     store.take(sources={})
     assert store.facts()["matches_current"] is False
