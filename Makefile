@@ -51,8 +51,8 @@ unit: ## The tests that need no lab host
 prove: setup ## Every long suite in full (the campaigns of faults, mutations and crashes are not built yet)
 	@$(BIN)/pytest --full $(PYTEST_ARGS)
 
-bench: setup ## The measurements
-	@$(BIN)/python tests/bench $(ARGS)
+bench: setup ## The measurements (so far: what one question about a key costs)
+	@$(BIN)/python -m tests.bench.exchange_key $(ARGS)
 
 lab: ## The lab hosts alone
 	@scripts/setup system env engine image lab people
