@@ -6,20 +6,13 @@ References: `vault:<mount>/<path>#<field>` (KV v2), `vault:self#token` (this run
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from . import rundir, session
 from .errors import GoliveError
 from .store import client, settings
-
-KINDS = ("vault", "file")
-
-
-def resolve_all(references: Iterable[str], variables: Mapping[str, Any], template: Any = lambda value: value) -> dict[str, str]:
-    """Return {reference: value}. Raises GoliveError, which names the reference and never a value."""
-    return {reference: resolve(reference, variables, template) for reference in sorted(references)}
 
 
 def resolve(reference: str, variables: Mapping[str, Any], template: Any = lambda value: value) -> str:

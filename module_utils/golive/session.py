@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import canonical, rundir
+from . import rundir
 from .errors import GoliveError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,11 +43,6 @@ class Session:
     system: str
     run: rundir.RunDir
     info: dict[str, Any]
-
-    @property
-    def release(self) -> str:
-        """Return the digest of everything that this run freezes: changing one part voids what was proven with it."""
-        return canonical.digest(self.info["release"])
 
     @property
     def rehearsal(self) -> bool:
