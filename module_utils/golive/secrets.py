@@ -5,6 +5,7 @@ References: `vault:<mount>/<path>#<field>` (KV v2), `vault:self#token` (this run
 """
 from __future__ import annotations
 
+import contextlib
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,14 @@ def resolve(reference: str, variables: Mapping[str, Any], template: Any = lambda
         raise GoliveError(f"secret {reference} cannot be had: {exc}") from None
     expected = "vault:<mount>/<path>#<field> or file:<path>"
     raise GoliveError("not a secret reference", found=f"{len(reference)} characters", expected=expected)
+
+
+def forget(variables: Mapping[str, Any], template: Any = lambda value: value) -> None:
+    """Revoke this run's token, if it ever logged in. A store that does not answer lets the token expire by itself."""
+    run = _run(variables)
+    if run is not None and (settings.token_directory() / run).is_file():
+        with contextlib.suppress(GoliveError):
+            client.forget(settings.from_variables(variables, template), run)
 
 
 def _run(variables: Mapping[str, Any]) -> str | None:

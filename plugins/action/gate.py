@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from golive import acts, arming, gate, judge, report, session
+from golive import acts, arming, gate, judge, report, secrets, session
 from golive import record as run_record
 from golive.canonical import file_digest, utc
 from golive.catalogue import PHASES
@@ -37,6 +37,7 @@ class ActionModule(ActionBase):
         if record["open"] or info["mode"] != "real":
             return told
         run.write("finished.json", {"at": utc(), "result": f"gate {phase} is closed", "exit": 2})
+        secrets.forget(task_vars, self._templar.template)
         where = str(run.path.relative_to(session.ROOT) / "report.html")
         try:
             report.write(report.build(run.path), run.path)

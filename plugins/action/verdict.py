@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from golive import report, session
+from golive import report, secrets, session
 from golive.canonical import utc
 from golive.catalogue import PHASES
 from golive.errors import GoliveError
@@ -22,6 +22,7 @@ class ActionModule(ActionBase):
 
     def _close(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         joined = session.join(task_vars)
+        secrets.forget(task_vars, self._templar.template)
         run, mode = joined.run, joined.info["mode"]
         gates = [gate for phase in (*PHASES, "drift") if (gate := run.read(f"{phase}/gate.json")) is not None]
         verdicts = [one for gate in gates for one in gate["verdicts"]]

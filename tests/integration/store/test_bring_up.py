@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from golive.errors import GoliveError
 from golive.store import bring_up, client, people, wanted
-from golive.store.settings import Settings
+from golive.store.settings import Settings, token_directory
 
 from .conftest import Server, certificate
 
@@ -142,3 +142,15 @@ def test_an_identity_that_others_may_read_is_refused(server: Server) -> None:
     server.settings.identity.chmod(0o644)
     with pytest.raises(GoliveError, match="may be read by others"):
         client.login(server.settings, None)
+
+
+def test_the_token_of_a_run_is_kept_in_memory_and_revoked_at_its_end(server: Server) -> None:
+    make(server)
+    run = f"test-{server.folder.name}"
+    token = client.login(server.settings, run).token
+    assert client.login(server.settings, run).token == token
+    client.forget(server.settings, run)
+    assert not (token_directory() / run).exists()
+    later = client.unauthenticated(server.settings)
+    later.token = token
+    assert not later.is_authenticated()
