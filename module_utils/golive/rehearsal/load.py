@@ -9,15 +9,18 @@ import json
 import subprocess
 import sys
 import tempfile
-from datetime import datetime, timedelta, timezone
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import envelope, rehearsal_signers, release_build, session
+from .. import rehearsal_signers, release_build, session
 from ..errors import GoliveError
+from . import records
+from .records import Controls, Outcome
 from .wire.world import unpack
 
-ISSUER, LASTS = "lab-load", timedelta(days=7)
+KIND = "load"
+Load = Callable[[Path, Path], dict[str, Any]]
 THREADS, ROUNDS, EACH = 8, 5, 5000
 # Runs in a process of its own, with nothing but the release on its path. Prints the rate and the nonces of each round.
 _DRAW = """
@@ -53,20 +56,26 @@ def nonces(app: Path, folder: Path, threads: int = THREADS, rounds: int = ROUNDS
             "drawn": found["drawn"], "rising": found["rising"], "threads": threads}
 
 
-def run(root: Path, system: str, directory: Path, archive: Path, subject: str) -> str:
-    """Run and sign, unless there is a record of this release that holds, and return what was done."""
-    key = rehearsal_signers.key_of(root, system, ISSUER)
-    good, _bad = envelope.reader(root, system, datetime.now(timezone.utc), rehearsal=True).read_all(directory, "load")
-    if any(one.payload.get("name") == "nonce_generation" and one.subject == subject for one in good):
-        return f"nonce_generation: there is a record of {subject[7:19]}"
-    with tempfile.TemporaryDirectory(prefix="golive-load-") as folder:
-        result = nonces(unpack(archive, Path(folder) / "release"), Path(folder) / "state")
-    payload = {"name": "nonce_generation", "passed": result["duplicates"] == 0 and result["rising"], "result": result,
-               "opportunities": result["drawn"], "witness": "golive"}
-    data = envelope.build(kind="load", name="nonce_generation", system=system, subject=subject, issued=datetime.now(timezone.utc),
-                          lasts=LASTS, issuer=ISSUER, role="issuer", payload=payload)
-    path = envelope.write(directory, data, key, ISSUER)
-    return f"nonce_generation: {result['per_second']:.0f} a second, {result['duplicates']} duplicates, signed {path.name}"
+def _nonce_generation(app: Path, folder: Path) -> dict[str, Any]:
+    result = nonces(app, folder)
+    return {"passed": result["duplicates"] == 0 and result["rising"], "result": result, "opportunities": result["drawn"]}
+
+
+LOADS: Mapping[str, Load] = {"nonce_generation": _nonce_generation}
+
+
+def run(root: Path, system: str, names: Sequence[str], directory: Path, archive: Path, subject: str,
+        controls: Controls = ()) -> list[Outcome]:
+    """Run and sign what has no record of this release that holds, and return what was done."""
+    rehearsal_signers.key_of(root, system, records.ISSUERS[KIND])
+    todo = records.missing(root, system, KIND, names, directory, subject, controls)
+    done = records.held(KIND, names, todo)
+    for name in todo:
+        with tempfile.TemporaryDirectory(prefix="golive-load-") as folder:
+            found = LOADS[name](unpack(archive, Path(folder) / "release"), Path(folder) / "state")
+        payload = {"name": name, **found, "witness": "golive"}
+        done.append(records.sign(root, system, KIND, directory, subject, payload))
+    return done
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -74,15 +83,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m golive.rehearsal.load", description=__doc__)
     parser.add_argument("--system", required=True)
     parser.add_argument("--directory", type=Path, help="where records are filed; reports/<system>/evidence is the default")
+    parser.add_argument("--load", action="append", choices=sorted(LOADS))
     chosen = parser.parse_args(arguments)
     directory = chosen.directory or session.ROOT / "reports" / chosen.system / "evidence"
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         built = release_build.build("bot")
-        print(run(session.ROOT, chosen.system, directory, Path(built.path), f"sha256:{built.sha256}"))
+        done = run(session.ROOT, chosen.system, chosen.load or list(LOADS), directory, built.path, f"sha256:{built.sha256}")
     except (GoliveError, OSError, subprocess.SubprocessError) as exc:
         print(exc, file=sys.stderr)
         return 2
+    print("\n".join(f"{one.name}: {one.text}" for one in done))
     return 0
 
 

@@ -79,10 +79,6 @@ def test_a_failed_drill_is_tried_again(world):
     assert drill(stop=({}, 1))[0].op == "create"
 
 
-def test_before_a_release_is_known_every_drill_is_still_to_come(tmp_path):
-    assert run.missing(tmp_path, "s", ["a", "b"], tmp_path, None, ()) == ["a", "b"]
-
-
 def test_a_drill_that_left_its_control_red_is_tried_again_and_a_green_one_is_not(world):
     drill, _records = world
     control = {"probe": "drill", "ask": {"name": "stop"}, "expect": {"result.page": {"eq": True}}, "witness": ["venue"], "severity": "high",

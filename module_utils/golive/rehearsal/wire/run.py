@@ -5,40 +5,38 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from datetime import datetime, timedelta, timezone
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ... import envelope, rehearsal_signers, release_build, session
+from ... import rehearsal_signers, release_build, session
 from ...errors import GoliveError
+from .. import records
+from ..records import Controls, Outcome
 from .scenarios import SCENARIOS
 from .world import Copy, Exchange, NotSeen, unpack
 
-ISSUER, LASTS = "lab-drill", timedelta(days=7)
+KIND = "drill"
 
 
-def run(root: Path, system: str, names: list[str], directory: Path, archive: Path, subject: str) -> list[str]:
-    """Run and sign what has no record of this release that holds, and return what was done, a line each."""
-    key = rehearsal_signers.key_of(root, system, ISSUER)
-    good, _bad = envelope.reader(root, system, datetime.now(timezone.utc), rehearsal=True).read_all(directory, "drill")
-    done = {one.payload.get("name") for one in good if one.subject == subject and one.payload.get("passed")}
-    lines = [f"{name}: there is a record of {subject[7:19]}" for name in names if name in done]
-    todo = [name for name in SCENARIOS if name in names and name not in done]  # in their own order: the last moves the clock
+def run(root: Path, system: str, names: Sequence[str], directory: Path, archive: Path, subject: str,
+        controls: Controls = ()) -> list[Outcome]:
+    """Run and sign what has no record of this release that holds, and return what was done."""
+    rehearsal_signers.key_of(root, system, records.ISSUERS[KIND])  # without a key to sign with, nothing is driven
+    missing = records.missing(root, system, KIND, names, directory, subject, controls)
+    todo = [name for name in SCENARIOS if name in missing]  # in their own order: the last moves the clock
+    done = records.held(KIND, names, todo)
     if not todo:
-        return lines
+        return done
     with tempfile.TemporaryDirectory(prefix="golive-wire-") as folder:
         app, exchange = unpack(archive, Path(folder) / "release"), Exchange(Path(folder) / "exchange", root)
         try:
             for name in todo:
                 payload = drill(name, exchange, app, Path(folder) / name)
-                data = envelope.build(kind="drill", name=name, system=system, subject=subject, issued=datetime.now(timezone.utc),
-                                      lasts=LASTS, issuer=ISSUER, role="issuer", payload=payload)
-                path = envelope.write(directory, data, key, ISSUER)
-                words = payload["result"].get("not_seen", "passed" if payload["passed"] else "FAILED")
-                lines.append(f"{name}: {words}, signed {path.name}")
+                done.append(records.sign(root, system, KIND, directory, subject, payload))
         finally:
             exchange.stop()
-    return lines
+    return done
 
 
 def drill(name: str, exchange: Exchange, app: Path, folder: Path) -> dict[str, Any]:
@@ -72,9 +70,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         built = release_build.build("bot")
-        lines = run(session.ROOT, chosen.system, chosen.drill or list(SCENARIOS), directory, Path(built.path), f"sha256:{built.sha256}")
+        done = run(session.ROOT, chosen.system, chosen.drill or list(SCENARIOS), directory, built.path, f"sha256:{built.sha256}")
     except (GoliveError, OSError, subprocess.SubprocessError) as exc:
         print(exc, file=sys.stderr)
         return 2
-    print("\n".join(lines))
+    print("\n".join(f"{one.name}: {one.text}" for one in done))
     return 0
