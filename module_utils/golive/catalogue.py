@@ -20,10 +20,11 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "seen_from": ("target", "controller", "outside", "peer"),
     "drift": (True, False, "when_free"),
     "otherwise": ("loosened", "not_held"),
+    "in_rehearsal": ("closes", "counted"),
 }
 DEFAULTS: dict[str, Any] = {"decided_in": "before", "drift": True, "waivable": True, "on": "bots", "from": None, "ask": {},
-                            "min_opportunities": None, "attest": False, "applies": True, "otherwise": "loosened", "built": True,
-                            "why": None, "contained_by": None, "note": None, "tags": []}
+                            "min_opportunities": None, "attest": False, "applies": True, "otherwise": "loosened",
+                            "in_rehearsal": "closes", "built": True, "why": None, "contained_by": None, "note": None, "tags": []}
 REQUIRED = ("title", "severity", "phase", "seen_from", "probe", "expect", "witness", "remedy", "how")
 FIELDS = frozenset(REQUIRED) | frozenset(DEFAULTS) | frozenset({"when_live", "faults", "variants"})
 VARIANT_FIELDS = frozenset({"phase", "ask", "expect", "min_opportunities", "decided_in", "title", "severity", "when_live", "note",

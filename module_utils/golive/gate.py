@@ -12,11 +12,12 @@ Waivers = Mapping[str, Mapping[str, Any]]
 
 
 def verdicts(controls: Mapping[str, Mapping[str, Any]], expected: list[plan.Target], observed: list[Mapping[str, Any]],
-             run: str, waivers: Waivers | None = None) -> list[dict[str, Any]]:
+             run: str, waivers: Waivers | None = None, *, rehearsal: bool = False) -> list[dict[str, Any]]:
     """Judge every control for every subject that the inventory names; an observation that is not there is undecided.
 
     `observed` are observations of this run and phase; `waivers` maps a control id to a waiver that was verified for this
-    release (see golive.waiver). Returns verdict records sorted as in the catalogue.
+    release (see golive.waiver). A control that is `in_rehearsal: counted` is red or undecided in a rehearsal as anywhere, is tagged
+    `unproven`, and closes nothing there. Returns verdict records sorted as in the catalogue.
     """
     seen = {(one["control"], one["subject"], one["vantage"]): one for one in observed if one.get("run", run) == run}
     found = []
@@ -35,7 +36,14 @@ def verdicts(controls: Mapping[str, Mapping[str, Any]], expected: list[plan.Targ
             observation = seen.get((name, target.subject, target.vantage))
             judgement = _waived(control, judge.judge(control, observation), (waivers or {}).get(name))
             found.append(_record(control, target, judgement, observation=observation))
-    return found
+    return [_counted(one) if rehearsal and controls[one["control"]].get("in_rehearsal") == "counted" else one for one in found]
+
+
+def _counted(record: dict[str, Any]) -> dict[str, Any]:
+    """What a rehearsal counts without being stopped by it: the verdict stays what it is, and says what is missing."""
+    if record["verdict"] not in (judge.FAIL, judge.UNDECIDED):
+        return record
+    return {**record, "closes": False, "tags": sorted({*record["tags"], "unproven"})}
 
 
 def _waived(control: Mapping[str, Any], judgement: judge.Judgement, waiver: Mapping[str, Any] | None) -> judge.Judgement:

@@ -20,7 +20,7 @@ def judged(run: RunDir, info: dict[str, Any], phase: str) -> list[dict[str, Any]
         seen = run.read(f"{phase}/{host}.json")
         if seen is not None and seen.get("run") == run.run and seen.get("phase") == phase:
             observed += seen["observations"]
-    return gate.verdicts(controls, expected, observed, run.run, _waivers(run, info, observed))
+    return gate.verdicts(controls, expected, observed, run.run, _waivers(run, info, observed), rehearsal=bool(info["rehearsal"]))
 
 
 def _waivers(run: RunDir, info: Mapping[str, Any], observed: list[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 import stat
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Set
 
 from .. import audit, bundle, canonical, envelope, people, signing, ticket
 from ..errors import GoliveError, Undecided
+from . import logs
 from .look import Look, Observed
 
 EXECUTOR = "local"
@@ -26,7 +25,7 @@ ASK = {
     "directory": "str; optional; folder of evidence, red proofs or waivers, from the repository's root",
     "max_age_days": "number; optional; red_proofs: older ones do not count",
     "heads": "str; optional; audit: file with heads that were carried to another host, from the repository's root",
-    "known": "str; optional; secrets: file with the digests of known secrets, from the repository's root",
+    "references": "list of str; optional; secrets: references to what must stand nowhere",
     "system": "str; optional; the run's own is the default",
 }
 FACTS = {
@@ -47,14 +46,12 @@ FACTS = {
     "unproven": "list of str; automated controls without a red proof that counts",
     "readable_by_others": "list of str; files of the run that others may read",
     "files_read": "int",
-    "secret_matches": "int; words of the run's files that are a known secret",
+    "secret_matches": "int; files in which a secret stands, in one of its spellings",
     "secret_files": "list of str",
     "open": "int; waivers",
     "expired": "list of str; waivers that no longer hold",
     "critical_longest_s": "number; longest life of a waiver of a critical control",
 }
-_WORD = re.compile(rb"[A-Za-z0-9+/=_.-]{12,512}")
-_FILE_CAP = 16 << 20
 
 
 def observe(ask: Mapping[str, Any], look: Look) -> Observed:
@@ -173,7 +170,8 @@ def _freshness(ask: Mapping[str, Any], look: Look) -> Observed:
         one for one in _verdicts(look) if one.get("severity") == ask.get("severity", "critical") and one.get("verdict") != "not_applicable"
     ]
     seen = [_age(one["at"], look.now()) for one in chosen if one.get("at")]
-    words = [one.get("verdict") for one in chosen]
+    # What a rehearsal only counts (`in_rehearsal: counted`) closes nothing, and is not counted here either.
+    words = [one.get("verdict") for one in chosen if one.get("closes") is not False]
     facts: Dict[str, Any] = {"failed": words.count("fail"), "undecided": words.count("undecided"), "missing": []}
     if seen:
         facts["oldest_age_s"] = max(seen)
@@ -248,18 +246,27 @@ def _privacy(_ask: Mapping[str, Any], look: Look) -> Observed:
 
 
 def _secrets(ask: Mapping[str, Any], look: Look) -> Observed:
-    """Compare words by digest, so that nobody has to hold a secret in order to look for it."""
-    known = {str(one) for one in _json(_folder(ask, look, "known"))}
-    if not known:
-        raise Undecided("no digest of a known secret was given")
-    matches, where, count = 0, [], 0
-    for path in _files(_run(look)):
+    """Look for each secret in its usual spellings: this run, what the runs share, and what was written into the repository for them."""
+    wanted: Set[bytes] = set()
+    for reference in ask.get("references") or []:
+        for text in logs.forms(look.secret(str(reference))):
+            wanted |= {text.encode("utf-8"), text[::-1].encode("utf-8"), text.encode("utf-8").hex().encode("ascii")}
+    if not wanted:
+        raise Undecided("the question names no secret to look for")
+    root, run = Path(str(look.context["root"])), _run(look)
+    system = str(ask.get("system") or look.context["system"])
+    places = [run, run.parent / "tickets", *(root / one / system for one in ("attestations", "waivers", "inventories", "signers"))]
+    where, count = [], 0
+    for path in [*(one for place in places for one in _files(place)), *(one for one in run.parent.glob("*") if one.is_file())]:
         count += 1
-        data = path.read_bytes()[:_FILE_CAP]
-        found = sum("sha256:" + hashlib.sha256(word).hexdigest() in known for word in set(_WORD.findall(data)))
-        matches += found
-        where += [str(path.relative_to(_run(look)))] if found else []
-    return Observed({"secret_matches": matches, "secret_files": where, "files_read": count}, opportunities=count)
+        data = path.read_bytes()
+        where += [_named(path, run)] if any(one in data for one in wanted) else []
+    return Observed({"secret_matches": len(where), "secret_files": where, "files_read": count}, opportunities=count)
+
+
+def _named(path: Path, run: Path) -> str:
+    """Return a file's name as seen from the run, or from the repository."""
+    return str(path.relative_to(run)) if run in path.parents else "/".join(path.parts[-3:])
 
 
 def _waivers(ask: Mapping[str, Any], look: Look) -> Observed:

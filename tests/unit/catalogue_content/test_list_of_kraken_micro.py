@@ -37,6 +37,11 @@ def test_catalogue_list_and_profile_compile(group: str) -> None:
     compile.compile_system("kraken-micro", bound(group), ROOT)
 
 
+def test_red_proofs_are_all_that_a_rehearsal_may_go_on_without() -> None:
+    compiled = compile.compile_system("kraken-micro", bound("rehearsal"), ROOT)
+    assert [name for name, one in compiled.controls.items() if one["in_rehearsal"] == "counted"] == ["gate.controls_proven_red"]
+
+
 def test_every_line_of_the_seed_stands_once_in_order_and_wording(listed: checklist.Checklist) -> None:
     with SEED.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))

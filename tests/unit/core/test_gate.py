@@ -21,9 +21,9 @@ def observation(**changes: Any) -> dict[str, Any]:
             "undecided": None, "until": None, "at": "2026-11-21T10:00:00Z", "opportunities": None, **changes}
 
 
-def judged(one: dict[str, Any], observed: list[dict[str, Any]], waivers: Any = None) -> list[dict[str, Any]]:
+def judged(one: dict[str, Any], observed: list[dict[str, Any]], waivers: Any = None, *, rehearsal: bool = False) -> list[dict[str, Any]]:
     controls = {one["id"]: one}
-    return gate.verdicts(controls, plan.targets(controls, GROUPS), observed, "r", waivers)
+    return gate.verdicts(controls, plan.targets(controls, GROUPS), observed, "r", waivers, rehearsal=rehearsal)
 
 
 def test_seen_as_wanted_opens() -> None:
@@ -67,6 +67,25 @@ def test_what_golive_cannot_observe_yet_is_undecided_and_closes() -> None:
 def test_what_the_profile_switches_off_is_counted_as_loosened_or_not_held() -> None:
     assert judged(control(applies=False), [])[0]["tags"] == ["loosened"]
     assert judged(control(applies=False, otherwise="not_held"), [])[0]["tags"] == ["not_held"]
+
+
+RED, UNSEEN, GREEN = [observation(facts={"exists": False})], [], [observation()]  # type: ignore[var-annotated]
+
+
+@pytest.mark.parametrize(("observed", "verdict"), [(RED, "fail"), (UNSEEN, "undecided")])
+def test_what_a_rehearsal_counts_is_told_as_unproven_and_closes_only_production(observed: list[Any], verdict: str) -> None:
+    counted = control(in_rehearsal="counted")
+    here, there = judged(counted, observed, rehearsal=True), judged(counted, observed)
+    assert [(one["verdict"], one["closes"], one["tags"]) for one in here] == [(verdict, False, ["unproven"])]
+    assert [(one["verdict"], one["closes"], one["tags"]) for one in there] == [(verdict, True, [])]
+    assert gate.record("preflight", here, [], "t")["open"]
+    assert not gate.record("preflight", there, [], "t")["open"]
+
+
+def test_a_rehearsal_forgives_nothing_else() -> None:
+    for observed in (RED, UNSEEN):
+        assert judged(control(in_rehearsal="closes"), observed, rehearsal=True)[0]["closes"]
+    assert judged(control(in_rehearsal="counted"), GREEN, rehearsal=True)[0]["tags"] == []
 
 
 WAIVER = {"a.b": {"expires": "2026-11-22T00:00:00Z", "approver": "ada", "reason": "known"}}

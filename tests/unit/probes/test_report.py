@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import urllib.parse
 from datetime import timedelta
 
 import pytest
@@ -58,8 +58,8 @@ class Run:
             f"{phase}/gate.json", {"phase": phase, "open": True, "at": utc(NOW - timedelta(seconds=age)), "verdicts": list(verdicts)}
         )
 
-    def ask(self, question, **more):
-        look = FakeLook(rehearsal=False, context={"root": str(self.root), "system": "s", "run_dir": str(self.path)})
+    def ask(self, question, *, known=None, **more):
+        look = FakeLook(rehearsal=False, secrets=known, context={"root": str(self.root), "system": "s", "run_dir": str(self.path)})
         return observe({"question": question, **more}, look)
 
 
@@ -187,12 +187,30 @@ def test_a_file_that_others_may_read_is_named(run):
     assert run.ask("privacy").facts["readable_by_others"] == ["run.json"]
 
 
-def test_a_known_secret_in_the_run_is_found_by_digest(run):
-    (run.root / "known.json").write_text(json.dumps(["sha256:" + hashlib.sha256(b"hvs.this-is-the-secret").hexdigest()]))
-    assert run.ask("secrets", known="known.json").facts["secret_matches"] == 0
-    run.write("changes.jsonl", '{"after": "hvs.this-is-the-secret"}')
-    facts = run.ask("secrets", known="known.json").facts
-    assert (facts["secret_matches"], facts["secret_files"]) == (1, ["changes.jsonl"])
+KEY = {"vault:kv/s/live#key": json.dumps({"key": "SANDBOXkeyOfTheTest", "secret": "c2VjcmV0LW9mLXRoZS10ZXN0LWtleQ=="})}
+
+
+@pytest.mark.parametrize("spell", [str, lambda text: text[::-1], lambda text: text.encode().hex(), urllib.parse.quote])
+@pytest.mark.parametrize("place", ["changes.jsonl", "../tickets/bot/ticket.json", "../audit.jsonl", "../../../attestations/s/note.json"])
+def test_a_trading_secret_is_found_wherever_golive_writes(run, place, spell):
+    assert run.ask("secrets", known=KEY, references=list(KEY)).facts["secret_matches"] == 0
+    path = run.path / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"after": "x" + spell("c2VjcmV0LW9mLXRoZS10ZXN0LWtleQ==") + "x"}))
+    facts = run.ask("secrets", known=KEY, references=list(KEY)).facts
+    assert (facts["secret_matches"], len(facts["secret_files"])) == (1, 1)
+    assert path.name in facts["secret_files"][0]
+
+
+@pytest.mark.parametrize("known", [{}, KEY])
+def test_without_a_secret_to_look_for_nothing_is_known(run, known):
+    with pytest.raises(Undecided):
+        run.ask("secrets", known=known, references=list(KEY) if not known else [])
+
+
+def test_what_a_rehearsal_only_counts_does_not_make_observations_stale(run):
+    run.gate("signoff", {**verdict("a.one", "fail"), "closes": False}, {**verdict("a.three", "fail"), "closes": True})
+    assert run.ask("freshness", severity="critical").facts["failed"] == 1
 
 
 def enrolled(run, *lines, issuers="{ci: [ci-main], drill: [drill-main]}"):
