@@ -72,6 +72,12 @@ options:
   nonce_file:
     description: The bot's counter, with O(nonce_source=file).
     type: path
+  nonce_file_may_be_new:
+    description:
+      - Make O(nonce_file) if it is not there, for the owner of its directory, because the bot has never counted. Leave it out where the
+        path was typed by hand. A mistyped one would read as a new bot.
+    type: bool
+    default: false
   bot_units:
     description: The systemd units that use this key, with O(nonce_source=bot_stopped).
     type: list
@@ -204,49 +210,13 @@ changes:
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402 (Ansible wants the documentation first)
 from ansible.module_utils.golive.errors import GoliveError  # noqa: E402
+from ansible.module_utils.golive.exchange.spec import ARGUMENTS, ONE_KEY  # noqa: E402
 from ansible.module_utils.golive.exchange.task import perform  # noqa: E402
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "venue": {"type": "str", "required": True},
-            "credential": {"type": "str", "no_log": False},
-            "key_material": {"type": "raw", "no_log": True},
-            "market": {"type": "str"},
-            "environment": {"type": "str", "default": "production"},
-            "rehearsal": {"type": "bool", "default": False},
-            "base_url": {"type": "str"},
-            "ca_file": {"type": "path"},
-            "proxy": {"type": "str"},
-            "timeout": {"type": "float", "default": 10},
-            "nonce_source": {"type": "str", "choices": ["bot_stopped", "own_key", "venue_window", "file"]},
-            "nonce_unit": {"type": "str", "choices": ["ms", "us", "ns"], "default": "ms"},
-            "nonce_file": {"type": "path"},
-            "bot_units": {"type": "list", "elements": "str", "default": []},
-            "quiet_since": {"type": "str"},
-            "allow": {"type": "list", "elements": "str", "default": ["read", "trade"]},
-            "allow_any": {"type": "bool", "default": False},
-            "require": {"type": "list", "elements": "str", "default": []},
-            "forbid": {"type": "list", "elements": "str", "default": []},
-            "ip_allowlist": {
-                "type": "dict",
-                "options": {
-                    "match": {"type": "str", "required": True, "choices": ["exact", "subset", "restricted"]},
-                    "addresses": {"type": "list", "elements": "str", "default": []},
-                },
-            },
-            "egress": {"type": "list", "elements": "str"},
-            "egress_seen_by": {"type": "list", "elements": "str", "default": []},
-            "max_age_days": {"type": "float"},
-            "min_days_left": {"type": "float"},
-            "enforce": {"type": "bool", "default": True},
-        },
-        mutually_exclusive=[("credential", "key_material")],
-        required_one_of=[("credential", "key_material")],
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=ARGUMENTS, mutually_exclusive=ONE_KEY, required_one_of=ONE_KEY, supports_check_mode=True)
     material = module.params.pop("key_material")  # no_log hides values, not the names in a mapping that was put together wrongly
     try:
         result = perform(module.params, material)

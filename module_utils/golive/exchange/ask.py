@@ -229,7 +229,7 @@ class _Asking:
                 number = max(self._question.quiet_since, self._spent or 0) + 1
             elif plan.source == "file":
                 try:
-                    number = nonce.NonceFile(plan.path, plan.unit).take(now_ns)
+                    number = nonce.NonceFile(plan.path, plan.unit, plan.may_be_new).take(now_ns)
                 except GoliveError as exc:
                     raise _Stop("nonce_not_allowed", str(exc)) from None
             else:

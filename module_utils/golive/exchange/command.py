@@ -21,6 +21,7 @@ from .world import here
 
 EXIT = {"pass": 0, "fail": 1, "undecided": 2}
 USAGE = 64
+MOST_PAUSE_S = 600.0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -54,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     add("--nonce-source", choices=SOURCES, help="how a nonce of the key may be spent, where the venue has nonces")
     add("--nonce-unit", choices=("ms", "us", "ns"), default="ms", help="the bot's own unit (default: ms)")
     add("--nonce-file", metavar="PATH", help="the bot's counter, for --nonce-source file")
+    add("--nonce-file-may-be-new", action="store_true", help="make the counter if it is not there: the bot has never counted")
     add("--bot-unit", action="append", default=[], dest="bot_units", metavar="UNIT", help="a unit that uses the key; repeatable")
     add("--quiet-since", metavar="NONCE", help="ask with this nonce + 1: taken means that nobody used the key since")
     add("--allow", type=_list, metavar="RIGHTS", help="the only rights the key may have (default: read,trade)")
@@ -65,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     add("--egress-seen-by", action="append", default=[], metavar="URL", help="a reflector that sees this host's address; repeatable")
     add("--max-age-days", type=float, metavar="N")
     add("--min-days-left", type=float, metavar="N")
+    add("--pause", type=float, default=0.0, metavar="S", help="wait before ending with anything but pass: how seldom a unit that restarts asks")
     form = found.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="facts and verdict as one JSON object")
     form.add_argument("--one-line", action="store_true", help="the verdict in one line, for a journal")
@@ -77,16 +80,21 @@ def _list(text: str) -> List[str]:
 
 def main(argv: Sequence[str], world: Optional[World] = None) -> int:
     """Run and return the exit code. Nothing of the key is ever written."""
+    world, pause = here() if world is None else world, 0.0
     try:
         asked = vars(parser().parse_args(list(argv)))
-        code, text = run(asked, here() if world is None else world)
+        pause = min(max(asked.pop("pause"), 0.0), MOST_PAUSE_S)
+        code, text = run(asked, world)
+        sys.stdout.write(_writable(text) + "\n")
     except GoliveError as exc:
+        code = USAGE
         sys.stderr.write("USAGE: %s\n" % _writable(str(exc)))
-        return USAGE
     except Exception as exc:  # noqa: BLE001 (a traceback could quote a key, and its exit code 1 would read as a verdict)
+        code = EXIT["undecided"]
         sys.stderr.write("UNDECIDED: the check itself failed (%s)\n" % type(exc).__name__)
-        return EXIT["undecided"]
-    sys.stdout.write(_writable(text) + "\n")
+    if code != 0 and pause:
+        sys.stdout.flush()
+        world.rest(pause)
     return code
 
 

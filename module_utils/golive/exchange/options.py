@@ -33,6 +33,7 @@ def question(options: Mapping[str, Any], credential: Credential) -> Question:
             unit=_text(options, "nonce_unit") or "ms",
             path=_text(options, "nonce_file"),
             units=_units(options),
+            may_be_new=bool(options.get("nonce_file_may_be_new")),
         ),
     )
 

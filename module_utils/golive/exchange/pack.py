@@ -16,6 +16,8 @@ from pathlib import Path
 
 from .. import bundle
 from ..canonical import digest
+from ..errors import GoliveError
+from ..lab.cache import cache_dir
 
 _START = b"#!/usr/bin/env python3\n"
 _MAIN = "import sys\nfrom golive.exchange.command import main\nsys.exit(main(sys.argv[1:]))\n"
@@ -37,6 +39,39 @@ def pack() -> bytes:
     return out.getvalue()
 
 
+def cached(name: str) -> Path:
+    """Return the packed program `name` in this user's cache, under the digest of its bytes.
+
+    Raises GoliveError for an unknown name, or when the cache cannot be written.
+    """
+    if name != "exchange_key":
+        raise GoliveError("no such program", found=repr(name)[:60], expected="exchange_key")
+    data = pack()
+    path = cache_dir() / "packed" / digest(data)[7:23] / (name + ".pyz")
+    try:
+        if not path.is_file() or path.read_bytes() != data:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(path, data)
+    except OSError as exc:
+        raise GoliveError(f"cannot be written: {exc.strerror}", where=str(path)) from None
+    return path
+
+
+def _write(target: Path, data: bytes) -> None:
+    """Write the program whole or not at all."""
+    handle, name = tempfile.mkstemp(dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).chmod(0o755)
+        Path(name).replace(target)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
 def main(argv: Sequence[str]) -> int:
     """Write the file (tmp, fsync, rename) and print its digest."""
     if len(argv) != 1:
@@ -44,13 +79,7 @@ def main(argv: Sequence[str]) -> int:
         return 64
     target, data = Path(argv[0]), pack()
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(0o755)
-        Path(name).replace(target)
+        _write(target, data)
     except OSError as exc:
         sys.stderr.write(f"{target}: cannot be written: {exc.strerror}\n")
         return 1

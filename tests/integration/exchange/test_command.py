@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from golive.exchange import pack
+from golive.exchange.ask import World
+from golive.exchange.command import main
 
 from tests.integration.exchange.leaks import assert_clean
 from tests.integration.exchange.tls_venue import Pki, answer, venue
@@ -106,6 +108,22 @@ def test_a_usage_error_is_one_line_and_never_quotes_a_value_that_could_be_a_secr
     assert done.stderr.count("\n") == 1
     assert words in done.stderr
     assert "kQH5HW" not in done.stderr
+
+
+@pytest.mark.parametrize(("case", "code", "rests"), [("least", 0, []), ("documented", 1, [45.0])])
+def test_a_unit_that_restarts_itself_does_not_ask_in_a_stream(
+    pki: Pki, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str, code: int, rests: list[float]
+) -> None:
+    """systemd starts a unit again two seconds after a failed ExecStartPre=; a venue locks out who asks like that."""
+    rested: list[float] = []
+    (tmp_path / "key.json").write_bytes(KEY)
+    (tmp_path / "key.json").chmod(0o600)
+    with venue(pki, answer(KRAKEN.cases[case]["body"])) as served:
+        argv = ["--venue", "kraken", "--credential", f"file:{tmp_path}/key.json", "--rehearsal", "--ca-file", pki.ca_file, "--base-url",
+                served.url, "--nonce-source", "own_key", "--one-line", "--pause", "45"]  # fmt: skip
+        assert main(argv, World(unit_state=lambda _unit: "inactive", rest=rested.append)) == code
+    assert rested == rests
+    assert capsys.readouterr().out.count("\n") == 1
 
 
 @pytest.mark.parametrize("key", [b"", b"not json", b'{"key": "SANDBOXx0001"}', b"\xff\xfe"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,7 @@ def test_a_unit_that_is_not_surely_stopped_keeps_the_question_back(state: str) -
     [
         (Plan("sometimes"), "nonce_source"), (Plan("own_key", unit="s"), "nonce_unit"), (Plan("file"), "nonce_file"),
         (Plan("own_key", path="/x"), "nonce_file"), (Plan("bot_stopped"), "bot_units"),
+        (Plan("own_key", may_be_new=True), "nonce_file_may_be_new"),
     ],
 )  # fmt: skip
 def test_a_plan_that_means_nothing_is_named(plan: Plan, where: str) -> None:
@@ -143,3 +145,50 @@ def test_what_systemd_says(code: int, text: str, state: str) -> None:
 
 def test_endpoint_is_a_plain_tuple() -> None:
     assert Endpoint("h").port == 443
+
+
+def test_a_counter_that_may_be_new_is_made_whole_and_raised_from_then_on(tmp_path: Path) -> None:
+    path = tmp_path / "nonce"
+    first = NonceFile(str(path), "us", may_be_new=True).take(NOW_NS)
+    assert (first, path.read_text(), path.stat().st_mode & 0o777) == (1_795_257_720_290_123, "1795257720290123\n", 0o600)
+    assert NonceFile(str(path), "us", may_be_new=True).take(NOW_NS) == first + 1
+    assert [one.name for one in tmp_path.iterdir()] == ["nonce"]
+
+
+def test_a_new_counter_made_by_root_belongs_to_the_owner_of_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda _handle, *owner: given.append(owner))
+    NonceFile(str(tmp_path / "nonce"), "us", may_be_new=True).take(NOW_NS)
+    assert given == [(tmp_path.stat().st_uid, tmp_path.stat().st_gid)]
+
+
+def test_a_new_counter_needs_its_directory(tmp_path: Path) -> None:
+    with pytest.raises(GoliveError, match="cannot be opened"):
+        NonceFile(str(tmp_path / "none/nonce"), "us", may_be_new=True).take(NOW_NS)
+
+
+def test_the_lock_beside_the_counter_is_the_bots_too(tmp_path: Path) -> None:
+    """The stand-in bot replaces its counter by renaming, so it locks a file beside it."""
+    path = tmp_path / "nonce"
+    path.write_text("1795257720290123")
+    with (tmp_path / "nonce.lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(GoliveError, match="locked"):
+            NonceFile(str(path), "us").take(NOW_NS)
+    assert NonceFile(str(path), "us").take(NOW_NS) == 1_795_257_720_290_124
+
+
+def test_the_stand_in_bot_goes_on_above_the_number_that_was_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "molecule/lab/bots/kraken_micro"))
+    from kraken_micro.nonce import NonceSource
+
+    path = tmp_path / "nonce"
+    taken = NonceFile(str(path), "us", may_be_new=True).take(NOW_NS)
+    behind = NonceSource(path, clock=lambda: NOW_NS / 1e9 - 3600)
+    assert behind.next() > taken
+    with pytest.raises(GoliveError, match="locked"):
+        NonceFile(str(path), "us").take(NOW_NS)
+    last = behind.next()
+    behind.close()
+    assert NonceFile(str(path), "us").take(NOW_NS - 3600 * 10**9) > last

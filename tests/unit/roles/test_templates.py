@@ -9,6 +9,7 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from golive.exchange.command import parser
 
 ROLES = Path(__file__).parents[3] / "roles"
 
@@ -96,3 +97,54 @@ def test_a_writer_that_does_not_reopen_is_copied_instead() -> None:
     text = render("logging", "logrotate.conf.j2", logging_method="copytruncate")
     assert "copytruncate" in text
     assert "create 0640" not in text
+
+
+UNIT = {
+    "bot_key_check": ["wire", "live"], "bot_key_check_venue": "kraken", "bot_key_check_addresses": ["192.0.2.10", "2001:db8::10"],
+    "bot_venue_url": "https://venue.test", "bot_venue_ca_file": "/etc/ca.pem", "bot_wire_key": "vault:kv/x#key", "bot_rehearsal": False,
+}  # fmt: skip
+
+
+def question(instance: str, **given: Any) -> list[str]:
+    """Return the command line of the question about the key, none if the unit does not ask."""
+    text = render("bot", "bot.service.j2", **{**UNIT, "__bot_instance": instance, **given}).replace("\\\n", " ")
+    return [line.split("=", 1)[1] for line in text.splitlines() if line.startswith("ExecStartPre=")]
+
+
+def asked_with(instance: str, **given: Any) -> dict[str, Any]:
+    """Return the command's options as its own parser reads them: a name that it does not know is an error here."""
+    (line,) = question(instance, **given)
+    return vars(parser().parse_args(line.split()[3:]))
+
+
+def test_the_units_question_is_one_that_the_command_understands() -> None:
+    found = asked_with("live")
+    assert (found["venue"], found["base_url"], found["ca_file"], found["rehearsal"]) == ("kraken", "https://venue.test", "/etc/ca.pem", False)
+    assert (found["ip_allowlist"], found["ip"], found["allow"]) == ("exact", ["192.0.2.10", "2001:db8::10"], ["read", "trade"])
+    assert (found["nonce_source"], found["nonce_unit"], found["nonce_file"]) == ("file", "us", "/var/lib/bot/live/nonce")
+    assert (found["credential"], found["one_line"], found["pause"]) == ("credential:exchange_key", True, 45.0)
+
+
+def test_the_key_of_the_wire_half_is_always_one_of_a_rehearsal_exchange_and_may_have_its_own_address() -> None:
+    settings = {"wire": {"venue": {"rest_url": "https://sandbox.test"}}}
+    assert (asked_with("wire", bot_instance_settings=settings)["rehearsal"], asked_with("wire")["base_url"]) == (True, "https://venue.test")
+    assert asked_with("wire", bot_instance_settings=settings)["base_url"] == "https://sandbox.test"
+
+
+@pytest.mark.parametrize(
+    ("instance", "given"),
+    [("shadow", {}), ("wire", {"bot_wire_key": ""}), ("live", {"bot_key_check": ["wire"]}), ("live", {"bot_key_check": []}),
+     ("live", {"bot_key_check_nonce_source": "none"})],
+)  # fmt: skip
+def test_an_instance_without_a_key_or_without_a_word_about_nonces_does_not_ask(instance: str, given: dict[str, Any]) -> None:
+    assert question(instance, **given) == []
+
+
+def test_a_venue_without_nonces_is_asked_without_a_word_about_them() -> None:
+    found = asked_with("live", bot_key_check_venue="binance", bot_key_check_nonce_source="none", bot_key_check_addresses=[])
+    assert (found["nonce_source"], found["ip_allowlist"], found["ip"]) == (None, "restricted", [])
+
+
+def test_the_clock_gives_the_nonce_while_the_unit_itself_is_seen_not_to_run() -> None:
+    found = asked_with("live", bot_key_check_nonce_source="bot_stopped")
+    assert (found["nonce_source"], found["bot_units"]) == ("bot_stopped", ["%n"])

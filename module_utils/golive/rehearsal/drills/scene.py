@@ -27,6 +27,7 @@ VOLUME = "600000"
 LIVE_UNIT = f"""# Written by a drill of golive, taken away by it.
 [Service]
 ExecCondition=
+ExecStartPre=
 LoadCredentialEncrypted=
 LoadCredential=
 LoadCredential=exchange_key:{FOLDER}/exchange_key
