@@ -80,7 +80,7 @@ def secret_references(plan: Mapping[str, Any]) -> set[str]:
     found: set[str] = set()
 
     def walk(value: Any) -> None:
-        if isinstance(value, str) and value.startswith("vault:") and "#" in value:
+        if isinstance(value, str) and value.startswith(("vault:", "index:")) and "#" in value:
             found.add(value)
         elif isinstance(value, dict):
             for one in value.values():

@@ -1,7 +1,8 @@
 """Resolves secret references at the moment of use, in memory (M21, M22). Controller only; a value never becomes a variable.
 
-References: `vault:<mount>/<path>#<field>` (KV v2), `vault:self#token` (this run's own token, for questions to the store itself) and
-`file:<path>` (a private file of the controller; a rehearsal's bootstrap).
+References: `vault:<mount>/<path>#<field>` (KV v2), `vault:self#token` (this run's own token, for questions to the store itself),
+`file:<path>` (a private file of the controller; a rehearsal's bootstrap), and `index:<reference>`: keyed hashes by which a host finds the
+secret in its logs without ever knowing it (`golive.leaks`).
 """
 from __future__ import annotations
 
@@ -13,12 +14,18 @@ from typing import Any
 
 from . import rundir, session
 from .errors import GoliveError
+from .leaks.index import Index
 from .store import client, settings
 
 
 def resolve(reference: str, variables: Mapping[str, Any], template: Any = lambda value: value) -> str:
     """Return the value that a reference names."""
     kind, _, rest = reference.partition(":")
+    if kind == "index":
+        try:
+            return Index.build({rest: resolve(rest, variables, template)}).dump()
+        except ValueError as exc:
+            raise GoliveError(f"secret {rest} cannot be searched for", found=str(exc)) from None
     path, _, field = rest.partition("#")
     try:
         if kind == "file":

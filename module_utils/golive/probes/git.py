@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 from ..errors import Undecided
+from ..leaks.index import Index
+from . import logs
 from .look import Look, Observed
 
 EXECUTOR = "local"
@@ -20,6 +22,7 @@ ASK = {
     "question": "str; required; secrets or tree",
     "patterns": "list of str; optional; secrets: exchange, aws, stripe, private_key, generic_entropy; all is the default",
     "known_bad": "list of str; optional; secrets: sha256:<64 hex> of words that must not be there",
+    "secrets": "list of str; optional; secrets: references, as index:<reference>, to secrets that must stand in no object and no message",
     "under": "str; optional; only files under this folder of the repository",
 }
 FACTS = {
@@ -77,6 +80,7 @@ def _tree(git: List[str], ask: Mapping[str, Any], look: Look, head: str) -> Obse
 def _scan(git: List[str], ask: Mapping[str, Any], look: Look, head: str) -> Observed:
     rules = _rules(ask.get("patterns"))
     known = {str(one) for one in ask.get("known_bad") or []}
+    secrets = logs.indexes([look.secret(str(one)) for one in ask.get("secrets") or []])
     listed = look.run([*git, "rev-list", "--all", "--objects", "--in-commit-order", *_limit(ask)], timeout=20)
     commits = look.run([*git, "rev-list", "--all", "--count", *_limit(ask)], timeout=20)
     if listed.rc != 0 or commits.rc != 0:
@@ -91,8 +95,14 @@ def _scan(git: List[str], ask: Mapping[str, Any], look: Look, head: str) -> Obse
             skipped.append(where)
             continue
         blobs += 1
+        findings += ["%s:%d: a secret of the store" % (where, line) for line in _held(data, secrets)]
         if b"\0" not in data[:8000]:
             findings += ["%s:%d: %s" % (where, line, rule) for line, rule in _found(data, rules, known)]
+    if secrets:
+        messages = look.run([*git, "log", "--all", "--format=%H%n%B", *_limit(ask)], timeout=20)
+        if messages.rc != 0 or len(messages.stdout) >= 1 << 20:
+            raise Undecided("the messages of the history cannot be read within the deadline")
+        findings += ["a commit message: a secret of the store" for _ in _held(messages.stdout.encode("utf-8", "replace"), secrets)]
     facts: Dict[str, Any] = {"findings": sorted(findings)[:_FINDINGS_CAP], "skipped": skipped, "complete": not skipped, "blobs": blobs,
                              "commits": int(commits.stdout or 0), "commit": head}  # fmt: skip
     return Observed(facts, opportunities=facts["commits"])
@@ -134,6 +144,11 @@ def _found(data: bytes, rules: List[Tuple[str, re.Pattern[bytes]]], known: set[s
             if "sha256:" + hashlib.sha256(match.group()).hexdigest() in known:
                 found.append((data.count(b"\n", 0, match.start()) + 1, "a known secret"))
     return found
+
+
+def _held(data: bytes, secrets: List[Index]) -> List[int]:
+    """Return the lines in which a secret of the store begins, whatever its spelling."""
+    return sorted({data.count(b"\n", 0, hit.at) + 1 for index in secrets for hit in index.search(data)})
 
 
 def _entropy(word: bytes) -> float:

@@ -1,18 +1,17 @@
 """logs: lines that match, secrets that stand in them in any form, and whether the stream is silent."""
 from __future__ import annotations
 
-import base64
 import glob
 import gzip
 import json
 import os
 import re
-import urllib.parse
 from datetime import datetime, timezone
 from typing import IO, Any, Dict, Iterator, List, Optional, Tuple, cast
 
 from ..canonical import parse_utc
 from ..errors import GoliveError, Undecided
+from ..leaks.index import Index, is_index
 from .look import Look, Observed
 
 WITNESS = "golive"
@@ -21,7 +20,7 @@ ASK = {
     "glob": "str; required; log files, also rotated ones (.gz)",
     "patterns": "list of str; optional; regular expressions that no line may match",
     "except": "list of str; optional; regular expressions of lines that are known and declared",
-    "secrets": "list of str; optional; references to secrets that must stand in no line",
+    "secrets": "list of str; optional; references to secrets that must stand in no line; index:<reference> sends keyed hashes only",
     "window_s": "number; optional; seconds back from now; a line without a time belongs to the one before",
 }
 FACTS = {
@@ -30,20 +29,19 @@ FACTS = {
     "matches": "int; lines that match a pattern and no exception",
     "matched": "list of str; file, line and pattern of the first of them (never the line's text)",
     "excepted": "int; lines that matched and are declared",
-    "secret_matches": "int; lines that hold a secret in plain, URL, base64 or JSON form",
+    "secret_matches": "int; lines that hold a secret in any spelling that leaks/spellings.py knows, or half of a random one",
     "secret_places": "list of str; file and line",
     "unreadable": "list of str; files that could not be read to their end",
     "last_line_age_s": "number; seconds since the newest line with a time",
 }
 _SHOWN = 20
-_SHORTEST_SECRET = 6
 _FULL_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
 
 
 def observe(ask: Dict[str, Any], look: Look) -> Observed:
     """Read all files of the window; opportunities are the lines that were read."""
     forbidden, known = _compiled(ask.get("patterns")), _compiled(ask.get("except"))
-    secrets = [form for reference in ask.get("secrets") or [] for form in forms(look.secret(reference))]
+    secrets = indexes([look.secret(reference) for reference in ask.get("secrets") or []])
     paths = sorted(path for path in glob.glob(ask["glob"]) if os.path.isfile(path))
     if not paths:
         raise Undecided("no log file matches %s on %s" % (ask["glob"], look.host))
@@ -65,7 +63,7 @@ def observe(ask: Dict[str, Any], look: Look) -> Observed:
                 elif hit is not None:
                     seen["matches"] += 1
                     matched.append("%s:%d %s" % (path, number, hit.pattern))
-                if any(form in line for form in secrets):
+                if any(True for index in secrets for _ in index.search(line.encode("utf-8", "replace"))):
                     seen["secret_matches"] += 1
                     places.append("%s:%d" % (path, number))
         except (OSError, EOFError) as exc:
@@ -76,21 +74,13 @@ def observe(ask: Dict[str, Any], look: Look) -> Observed:
     return Observed(facts, opportunities=seen["lines"])
 
 
-def forms(secret: str) -> List[str]:
-    """Return how a secret could stand in a line: a JSON object gives each of its texts, each in four spellings."""
+def indexes(values: List[str]) -> List[Index]:
+    """Return what searches for these secrets: each value is an index already, or a secret that is put into one, in memory."""
+    plain = {str(number): value for number, value in enumerate(values) if not is_index(value)}
     try:
-        value = json.loads(secret)
-    except (ValueError, RecursionError):
-        value = None
-    texts = [one for one in value.values() if isinstance(one, str)] if isinstance(value, dict) else [secret.strip()]
-    found = set()
-    for text in texts:
-        if len(text) >= _SHORTEST_SECRET:
-            plain = base64.b64encode(text.encode("utf-8")).decode("ascii").rstrip("=")
-            found |= {text, urllib.parse.quote(text, safe=""), urllib.parse.quote_plus(text), plain, json.dumps(text)[1:-1]}
-    if not found:
-        raise Undecided("a secret to look for is shorter than %d characters: it would match anything" % _SHORTEST_SECRET)
-    return sorted(found)
+        return [Index.load(value) for value in values if is_index(value)] + ([Index.build(plain)] if plain else [])
+    except ValueError as exc:
+        raise Undecided(str(exc)) from None
 
 
 def _compiled(patterns: Any) -> List[re.Pattern[str]]:

@@ -6,7 +6,7 @@ import json
 import stat
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Set
+from typing import Any, Callable, Dict, Iterator, List, Mapping
 
 from .. import audit, bundle, canonical, envelope, people, signing, ticket
 from ..errors import GoliveError, Undecided
@@ -246,11 +246,8 @@ def _privacy(_ask: Mapping[str, Any], look: Look) -> Observed:
 
 
 def _secrets(ask: Mapping[str, Any], look: Look) -> Observed:
-    """Look for each secret in its usual spellings: this run, what the runs share, and what was written into the repository for them."""
-    wanted: Set[bytes] = set()
-    for reference in ask.get("references") or []:
-        for text in logs.forms(look.secret(str(reference))):
-            wanted |= {text.encode("utf-8"), text[::-1].encode("utf-8"), text.encode("utf-8").hex().encode("ascii")}
+    """Look for each secret in every spelling: this run, what the runs share, and what was written into the repository for them."""
+    wanted = logs.indexes([look.secret(str(reference)) for reference in ask.get("references") or []])
     if not wanted:
         raise Undecided("the question names no secret to look for")
     root, run = Path(str(look.context["root"])), _run(look)
@@ -260,7 +257,7 @@ def _secrets(ask: Mapping[str, Any], look: Look) -> Observed:
     for path in [*(one for place in places for one in _files(place)), *(one for one in run.parent.glob("*") if one.is_file())]:
         count += 1
         data = path.read_bytes()
-        where += [_named(path, run)] if any(one in data for one in wanted) else []
+        where += [_named(path, run)] if any(True for index in wanted for _ in index.search(data)) else []
     return Observed({"secret_matches": len(where), "secret_files": where, "files_read": count}, opportunities=count)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import subprocess
 
 import pytest
 from golive.errors import Undecided
+from golive.leaks.index import Index
 from golive.probes.git import FACTS, observe
 from golive.probes.look import Completed
 
@@ -123,3 +125,24 @@ def test_the_tree_question_names_what_is_not_committed(repository):
 def test_a_question_that_means_nothing_is_undecided(repository, ask):
     with pytest.raises(Undecided):
         repository.look(**ask)
+
+
+@pytest.mark.parametrize("where", ["file", "binary", "message"])
+def test_a_secret_of_the_store_is_found_by_its_hashes_in_any_spelling(repository, where):
+    secret = "kQ9" + "x7Lp" * 9 + "Zz1"
+    if where == "message":
+        (repository.path / "x").write_text("y")
+        repository.git("add", "-A")
+        repository.git("commit", "-q", "-m", f"set {secret}")
+    else:
+        repository.commit(env=("\0" if where == "binary" else "") + "data: " + base64.b64encode(secret.encode()).decode())
+        repository.commit(env=None)
+    reference = "index:vault:kv/bot/key#secret"
+    dumped = Index.build({"a": secret}).dump()
+    look = FakeLook(commands={"git": run}, context={"root": str(repository.path.parent)}, secrets={reference: dumped})
+    asked = {"repository": repository.path.name, "question": "secrets", "patterns": ["aws"]}
+    assert observe(asked, look).facts["findings"] == []
+    findings = observe({**asked, "secrets": [reference]}, look).facts["findings"]
+    assert len(findings) == 1
+    assert findings[0].endswith("a secret of the store")
+    assert secret not in findings[0]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from golive.errors import Undecided
+from golive.leaks.index import Index
 from golive.probes import logs
 
 from .fake_look import FakeLook
@@ -40,6 +41,15 @@ def test_a_secret_is_found_in_every_spelling_and_not_repeated(tmp_path: Path, sp
     assert spelling not in json.dumps(facts)
 
 
+def test_a_host_that_gets_an_index_finds_the_secret_without_knowing_it(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("2026-11-21T11:59:00Z all good\n2026-11-21T11:59:30Z auth failed for " + SECRET[::-1] + "!\n")
+    dumped = Index.build({REFERENCE: SECRET}).dump()
+    assert SECRET not in dumped
+    look = FakeLook(secrets={"index:" + REFERENCE: dumped})
+    facts = logs.observe({"glob": str(tmp_path / "*.log"), "secrets": ["index:" + REFERENCE]}, look).facts  # type: ignore[arg-type]
+    assert facts["secret_places"] == [f"{tmp_path}/a.log:2"]
+
+
 def test_a_rotated_and_compressed_file_is_read_too(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "a.log.1.gz", "wt") as handle:
         handle.write("2026-11-21T11:58:00Z Traceback (most recent call last)\n")
@@ -68,7 +78,7 @@ def test_no_file_a_bad_pattern_and_a_short_secret_are_undecided(tmp_path: Path) 
     with pytest.raises(Undecided, match="regular expression"):
         observe(tmp_path, patterns=["("])
     with pytest.raises(Undecided, match="shorter"):
-        logs.forms("abc")
+        logs.indexes(["abc"])
     with pytest.raises(Undecided, match="not delivered"):
         observe(tmp_path, secrets=["vault:kv/other#x"])
 
