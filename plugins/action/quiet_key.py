@@ -52,7 +52,7 @@ class ActionModule(MoneyAction):
         material = secrets.resolve(str(values["exchange_key_credential"]), task_vars, self._templar.template)
         asked = {"venue": values["exchange_venue"], "key_material": material, "base_url": values.get("exchange_url"),
                  "ca_file": values.get("exchange_ca_file"), "rehearsal": joined.rehearsal, "nonce_source": "bot_stopped",
-                 "bot_units": values["bot_live_starters"], "allow_any": True, "enforce": False}
+                 "nonce_unit": values["bot_nonce_unit"], "bot_units": values["bot_live_starters"], "allow_any": True, "enforce": False}
         first = self._ask(asked, task_vars)
         if "nonce.spent" not in first:
             raise GoliveError("the first question could not be asked", where=quiet.NAME, found=first.get("reason"))

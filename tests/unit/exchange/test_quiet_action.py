@@ -17,7 +17,7 @@ FIRST = {"nonce.spent": "1795257720290", "key_fingerprint": "a" * 16, "venue": "
 QUIET = {**FIRST, "nonce.spent": "1795257720291", "quiet.moved_by_others": False, "quiet.waited_s": 301.0}
 VALUES = {
     "evidence_directory": "evidence", "exchange_key_credential": "vault:kv/x#key", "exchange_venue": "kraken",
-    "bot_live_starters": ["bot-live.service"], "exchange_key_quiet_s": 300,
+    "bot_live_starters": ["bot-live.service"], "exchange_key_quiet_s": 300, "bot_nonce_unit": "us",
 }  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def test_a_quiet_key_gets_a_signed_record(drill: Any) -> None:
     answer = drill.run()
     assert drill.world.rests == [300.0]
     assert [asked.get("quiet_since") for asked in drill.world.asked] == [None, FIRST["nonce.spent"]]
-    assert {asked["nonce_source"] for asked in drill.world.asked} == {"bot_stopped"}
+    assert {(asked["nonce_source"], asked["nonce_unit"]) for asked in drill.world.asked} == {("bot_stopped", "us")}
     record, _, issuer = drill.world.written[0]
     assert (record["kind"], record["payload"]["passed"], issuer) == ("drill", True, "lab-drill")
     assert KEY_TEXT not in json.dumps(record) + repr(answer)
