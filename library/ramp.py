@@ -13,6 +13,7 @@ description:
 options:
   credential: {description: Reference to the secret that holds JSON with key and secret., type: str, required: true}
   ticket: {description: "Folder with C(ticket.json) and its signatures; the one drafted for this host if left out.", type: path}
+  foreseen: {description: "In check mode, the result of the task C(draft_ticket): what it would write, this would deliver.", type: dict}
   venue_offset_s: {description: "The venue's clock minus the host's, in seconds, as just measured.", type: float}
 attributes:
   check_mode: {support: full, description: Predicts and writes nothing.}
@@ -35,7 +36,7 @@ from ansible.module_utils.basic import AnsibleModule  # noqa: E402 (documentatio
 def main() -> None:
     """Refuse: without its action plugin this module would lift a stage without having verified anything."""
     module = AnsibleModule({"credential": {"type": "str", "required": True, "no_log": False}, "ticket": {"type": "path"},
-                            "venue_offset_s": {"type": "float"}}, supports_check_mode=True)
+                            "venue_offset_s": {"type": "float"}, "foreseen": {"type": "dict"}}, supports_check_mode=True)
     module.fail_json(msg="ramp runs as an action plugin; use the repository's ansible.cfg")
 
 

@@ -25,12 +25,12 @@ class ArmAction(MoneyAction):
 
     def act(self, joined: session.Session, host: str, task_vars: dict[str, Any]) -> dict[str, Any]:
         _, given = self.validate_argument_spec({"credential": {"type": "str", "required": True}, "ticket": {"type": "path"},
-                                                "venue_offset_s": {"type": "float"}})
+                                                "venue_offset_s": {"type": "float"}, "foreseen": {"type": "dict", "default": {}}})
         place = Path(given["ticket"]) if given["ticket"] else draft.folder(joined.run.path.parent, host)
         found = self.on_host("state", task_vars)
+        if self._task.check_mode and (given["foreseen"].get("drafted") or not (place / "ticket.json").is_file()):
+            return _result(_foreseen(found, given["foreseen"].get("key_fingerprint")), ["the ticket of this run is not signed yet"])
         if not (place / "ticket.json").is_file():
-            if self._task.check_mode:
-                return _result([(OBJECT_TICKET, "create", None, None), (OBJECT_KEY, "create", None, None)], ["no ticket is signed yet"])
             raise GoliveError("no ticket waits for this host", where=host, todo="have it drafted and signed: playbooks/signoff.yml")
         data, signatures = signing.read_bundle(place / "ticket.json")
         wanted = ticket.parse_ticket(data)
@@ -153,6 +153,15 @@ def _changes(found: dict[str, Any], digest: str, wanted: dict[str, Any]) -> list
     if found["key_fingerprint"] != wanted["key_fingerprint"]:
         before = found["key_fingerprint"]
         changes.append((OBJECT_KEY, "update" if before else "create", before, wanted["key_fingerprint"]))
+    return changes
+
+
+def _foreseen(found: dict[str, Any], key: str | None) -> list[tuple[str, str, Any, Any]]:
+    """Return the changes by a ticket that a dry run has not drafted; `key` is the fingerprint that it would name, None if not known."""
+    shown, stored = found["show"], found["key_fingerprint"]
+    changes: list[tuple[str, str, Any, Any]] = [(OBJECT_TICKET, "update" if shown["digest"] else "create", shown["digest"], None)]
+    if stored is None or (key is not None and key != stored):
+        changes.append((OBJECT_KEY, "update" if stored else "create", stored, key))
     return changes
 
 

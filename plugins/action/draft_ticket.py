@@ -2,16 +2,24 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from golive import acts, canonical, draft, epoch, secrets, session, subject, ticket
 from golive.errors import GoliveError
 from golive.money import MoneyAction
+from golive.sets.acting import Predictions
+
+# A ticket names the release and the configuration by digest: what deploy would change here makes another ticket.
+SUBJECT = ("release:/opt/bot/", "link:/opt/bot/current", "file:/etc/bot/live.json")
 
 
 class ActionModule(MoneyAction):
-    """Task `draft_ticket:` with `stage`, `limits`, `budget`, `hours` and `credential`; on the bot's host, after `bind_release`."""
+    """Task `draft_ticket:` with `stage`, `limits`, `budget`, `hours` and `credential`; on the bot's host, after `bind_release`.
+
+    Result: `drafted` = it is a new one (in a dry run: it would be), `key_fingerprint` = of the key that it names, None if not known yet.
+    """
 
     def act(self, joined: session.Session, host: str, task_vars: dict[str, Any]) -> dict[str, Any]:
         _, given = self.validate_argument_spec({
@@ -19,9 +27,37 @@ class ActionModule(MoneyAction):
             "hours": {"type": "float", "required": True}, "loss": {"type": "raw", "required": True},
             "deadline_hours": {"type": "float", "required": True},
             "sample": {"type": "dict", "default": {}}, "credential": {"type": "str", "required": True}})
+        place = draft.folder(joined.run.path.parent, host)
+        told = {"changed": False, "path": str(place.relative_to(session.ROOT))}
+        now = canonical.parse_utc(canonical.utc())
         if self._task.check_mode:
-            return {"changed": False, "waits_for": [], "path": str(draft.folder(joined.run.path.parent, host).relative_to(session.ROOT))}
-        values, now = self.profile_of(joined), canonical.parse_utc(canonical.utc())
+            return {**told, **self._foreseen(joined, host, task_vars, given, place, now)}
+        data = self._built(joined, host, task_vars, given, now)
+        new = not self._kept(place, data, now)
+        if new:
+            draft.file(joined.run.path.parent, host, data)
+            acts.note(joined.run, "ticket.drafted", host, {"ticket": canonical.digest(data), "stage": given["stage"]})
+        wanted = ticket.parse_ticket((place / "ticket.json").read_bytes())
+        return {**told, "drafted": new, "key_fingerprint": wanted["key_fingerprint"], "says": draft.words(wanted)}
+
+    def _foreseen(self, joined: session.Session, host: str, task_vars: dict[str, Any], given: dict[str, Any], place: Path,
+                  now: datetime) -> dict[str, Any]:
+        """Say whether the real run would draft anew. What cannot be looked up yet (bare hosts, no store) will be new."""
+        deployed = any(str(one["object"]).startswith(SUBJECT) for one in Predictions(host).all())
+        try:
+            data = None if deployed else self._built(joined, host, task_vars, given, now)
+            key = ticket.parse_ticket(data)["key_fingerprint"] if data else None
+            return {"drafted": data is None or not self._kept(place, data, now), "key_fingerprint": key}
+        except (GoliveError, ticket.Refused) as exc:
+            return {"drafted": True, "key_fingerprint": None, "reason": str(exc)}
+
+    @staticmethod
+    def _kept(place: Path, data: bytes, now: datetime) -> bool:
+        file = place / "ticket.json"
+        return file.is_file() and draft.still_good(file.read_bytes(), ticket.parse_ticket(data), now)
+
+    def _built(self, joined: session.Session, host: str, task_vars: dict[str, Any], given: dict[str, Any], now: datetime) -> bytes:
+        values = self.profile_of(joined)
         bound = joined.run.need(subject.BOUND)
         answers = self.epochs(task_vars)
         if all(one is None for one in answers.values()):
@@ -30,18 +66,11 @@ class ActionModule(MoneyAction):
         host_epoch = self.on_host("state", task_vars)["show"].get("epoch") or 0
         deadline = canonical.utc(now + timedelta(hours=given["deadline_hours"]))
         budget = {"loss": given["loss"], "deadline": deadline, "sample": given["sample"]}
-        data = draft.build(system=joined.system, host=host, rehearsal=joined.rehearsal, venue=str(values["exchange_venue"]),
+        return draft.build(system=joined.system, host=host, rehearsal=joined.rehearsal, venue=str(values["exchange_venue"]),
                            release={**joined.info["release"], **bound}, limits=given["limits"], stage=given["stage"], budget=budget,
                            lasts=timedelta(hours=given["hours"]), now=now, head=acts.log_of(joined.run).head(),
                            epoch=max(epoch.highest(answers), host_epoch), people=str(values["signoff_people"]),
                            key_fingerprint=self._fingerprint(given["credential"], task_vars))
-        place = draft.folder(joined.run.path.parent, host)
-        wanted = ticket.parse_ticket(data)
-        if not ((place / "ticket.json").is_file() and draft.still_good((place / "ticket.json").read_bytes(), wanted, now)):
-            place = draft.file(joined.run.path.parent, host, data)
-            acts.note(joined.run, "ticket.drafted", host, {"ticket": canonical.digest(data), "stage": wanted["stage"]})
-        wanted = ticket.parse_ticket((place / "ticket.json").read_bytes())
-        return {"changed": False, "path": str(place.relative_to(session.ROOT)), "says": draft.words(wanted)}
 
     def _fingerprint(self, reference: str, task_vars: dict[str, Any]) -> str:
         try:
