@@ -18,6 +18,10 @@ from ..accounts import Exchange
 from .hosts import Host, wait_for
 
 UNIT, FOLDER = "bot-live.service", "/run/golive-drill"
+TICKET_TIMER = "golive-ticket.timer"
+# A drill's venue is cruel to everyone: the wire half would latch its failsafe, rightly, and be on paper for good. It rests meanwhile.
+PAPER_UNIT = "bot-wire.service"
+CONFIG, CONTROLS = f"{FOLDER}/live.json", f"{FOLDER}/control/live"
 DROP_INS = f"/run/systemd/system/{UNIT}.d"
 DROP_IN = f"{DROP_INS}/90-golive-drill.conf"
 STATE, LOG = "/var/lib/bot/drill", "/var/log/bot/drill.log"
@@ -31,9 +35,16 @@ ExecStartPre=
 LoadCredentialEncrypted=
 LoadCredential=
 LoadCredential=exchange_key:{FOLDER}/exchange_key
-Environment=BOT_CONFIG={FOLDER}/live.json
+Environment=BOT_CONFIG={CONFIG}
 StateDirectory=bot/drill
 """
+# A copy that trades every few seconds, with control files of its own: no ticket is installed for a drill, so the ticket's timer
+# marks the live unit's own directory exit-only. What protects (stops, reconciling, the end of a unit) is as installed.
+PAIRS = ["SHIB/USDT", "XRP/USDT", "SOL/USDT", "ETH/USDT"]
+TRADING: Mapping[str, Any] = {
+    "trade_pairs": PAIRS, "max_positions": 2, "decide_s": 0.1, "paths": {"control_dir": CONTROLS},
+    "risk": {"stop_loss_fraction": 0.3, "max_orders_per_minute": 600},
+    "strategy": {"candle_s": 0.25, "window": 8, "entry_z": 1.2, "exit_z": 50, "max_hold_candles": 100000}, "venue": {"poll_s": 0.5}}
 
 
 class InUse(GoliveError):
@@ -44,17 +55,20 @@ class Scene:
     """One account at the venue with the live unit trading on it; a context that leaves nothing behind."""
 
     def __init__(self, bot: Host, machines: Mapping[str, Host], exchange: Exchange, venue_url: str, ca_file: str,
-                 kill_rights: list[str]) -> None:
-        self.bot, self.machines, self.exchange = bot, dict(machines), exchange
+                 kill_rights: list[str], variables: Mapping[str, Any] | None = None) -> None:
+        self.bot, self.machines, self.exchange, self.variables = bot, dict(machines), exchange, variables or {}
         self.account = f"drill-{secrets.token_hex(4)}"
         self.kill_rights = kill_rights
         self._url, self._ca = venue_url, ca_file
         self._keys: list[str] = []
+        self._paused = False
         self._orders: Kraken | None = None
 
     def __enter__(self) -> Scene:
         self._refuse_what_trades()
         self.clear()
+        self._paused = self.bot.unit(PAPER_UNIT)["ActiveState"] in ("active", "activating")
+        self.bot.run("systemctl", "stop", PAPER_UNIT)
         self.exchange.ask("POST", "accounts", {"name": self.account, "balances": {"USDT": "1000"}, "tier": "unlimited",
                                                "profile": {"mode": "live", "stop_within_s": 5, "stale_s": 60}})
         key = self.mint("orders", ORDER_RIGHTS)
@@ -66,6 +80,8 @@ class Scene:
         self.clear()
         for key in self._keys:
             self.exchange.ask("POST", f"keys/{key}/revoke", {})
+        if self._paused:
+            self.bot.need("systemctl", "start", PAPER_UNIT)
 
     def _refuse_what_trades(self) -> None:
         """A live unit that runs without a drill's drop-in is armed: no drill takes it away."""
@@ -80,6 +96,7 @@ class Scene:
         self.bot.run("rm", "-rf", DROP_INS, FOLDER, STATE, LOG, "/run/bot/live/kill", "/run/bot/live/no_entries")
         self.bot.run("systemctl", "daemon-reload")
         self.bot.run("systemctl", "reset-failed", UNIT)
+        self.bot.run("systemctl", "start", TICKET_TIMER)
         for machine in self.machines.values():
             machine.run("rm", "-rf", FOLDER)
             machine.run("ip", "route", "del", "blackhole", f"{self.bot.address}/32")
@@ -95,16 +112,45 @@ class Scene:
         return next(iter(self.machines.values()))
 
     # -- the bot ----------------------------------------------------------------------------------------------------------
-    def start_bot(self) -> None:
+    def start_bot(self, changes: Mapping[str, Any] | None = None) -> None:
         """Start the live unit on the drill's account and wait until the venue has heard it."""
         self.place_unit(LIVE_UNIT)
-        config = json.loads(self.bot.need("cat", "/etc/bot/live.json"))
-        config["paths"].update(state_dir=STATE, log_file=LOG)
+        self.configure(changes or {})
         self.bot.write(f"{FOLDER}/exchange_key", json.dumps(self.mint("bot", ORDER_RIGHTS)))
-        self.bot.write(f"{FOLDER}/live.json", json.dumps(config), "0640", "root:bot")
-        self.bot.need("chmod", "0711", FOLDER)
         self.bot.need("systemctl", "start", UNIT)
         wait_for(lambda: len(self.requests()) > 3, "the venue hears the bot of the drill")
+
+    def configure(self, changes: Mapping[str, Any], path: str = CONFIG) -> None:
+        """Write the live unit's installed configuration with the drill's places and these changes."""
+        config = json.loads(self.bot.need("cat", "/etc/bot/live.json"))
+        config["paths"].update(state_dir=STATE, log_file=LOG)
+        self.bot.write(path, json.dumps(merged(config, changes)), "0640", "root:bot")
+        self.bot.need("install", "-d", "-m", "0755", CONTROLS)
+        self.bot.need("chmod", "0711", FOLDER)
+
+    def start_trading(self, **changes: Any) -> dict[str, Any]:
+        """Start the live unit as a copy that trades, and return what it says once a position is open with its stop."""
+        self.start_bot(merged(TRADING, changes))
+        return self.position_of_bot()
+
+    def position_of_bot(self) -> dict[str, Any]:
+        """Wait until the bot holds a position that its stop at the venue covers, and return what it says of itself."""
+        def held() -> dict[str, Any] | None:
+            said = self.health()
+            quiet = said is not None and said["reconciled"] and not said["unresolved_orders"]
+            return said if said and quiet and any(one["stop"] for one in said["positions"]) and self.protected() else None
+
+        return dict(wait_for(held, "the bot of the drill holds a protected position", 60))
+
+    def health(self) -> dict[str, Any] | None:
+        """Return what the bot says of itself, None while it says nothing; used to wait, never as proof of an order."""
+        done = self.bot.run("curl", "--silent", "--fail", "--max-time", "3", "http://127.0.0.1:8000/health")
+        return dict(json.loads(done.stdout)) if done.returncode == 0 else None
+
+    def ledger(self, *kinds: str) -> list[dict[str, Any]]:
+        """Return the whole records of the drill's ledger, of these kinds."""
+        lines = self.bot.need("cat", f"{STATE}/ledger.jsonl").splitlines(keepends=True)
+        return [one for one in (json.loads(line) for line in lines if line.endswith("\n")) if not kinds or one["kind"] in kinds]
 
     def place_unit(self, drop_in: str) -> None:
         """Give the live unit a drop-in until the scene ends."""
@@ -143,6 +189,10 @@ class Scene:
         """Return balances, orders and positions as the venue has them."""
         return dict(self.exchange.ask("GET", f"state/{self.account}"))
 
+    def totals(self) -> dict[str, Any]:
+        """Return the judge's totals of this account: entries, order_requests and more."""
+        return dict(self.exchange.ask("GET", f"verdicts?account={self.account}")["totals"])
+
     def open_entries(self) -> int:
         """Return how many entry orders rest at the venue."""
         return entries_of(self.state())
@@ -154,6 +204,15 @@ class Scene:
     def strike(self, name: str, for_s: float = 120, **params: Any) -> None:
         """Let the venue be cruel to this account."""
         self.exchange.ask("POST", "cruelties", {"name": name, "params": params, "for_s": for_s, "account": self.account})
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with changes, section by section."""
+    result = dict(base)
+    for name, value in changes.items():
+        old = result.get(name)
+        result[name] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result
 
 
 def entries_of(state: Mapping[str, Any]) -> int:
