@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import datetime, timezone
 from typing import Any, Dict, List, Mapping, Optional
 
 from ..canonical import fingerprint
 from ..errors import GoliveError, Undecided
 from ..exchange import credential
+from ..store import strength
 from . import _document
 from .look import Look, Observed
 
@@ -16,11 +18,11 @@ EXECUTOR = "local"
 WITNESS = "golive"
 DEADLINE_S = 20
 ASK = {
-    "question": "str; required; fingerprints or store",
-    "references": "list of str; optional; fingerprints: one reference per process, each to JSON with key and secret",
-    "address": "str; optional; store: https://host:port of the store",
+    "question": "str; required; fingerprints, strength or store",
+    "references": "list of str; optional; fingerprints: one reference per process, each to JSON with key and secret; strength: any",
+    "address": "str; optional; store, strength: https://host:port of the store",
     "ca_file": "str; optional; CA of the store on the controller, from the repository's root",
-    "token_reference": "str; optional; store: reference to the token of the observer",
+    "token_reference": "str; optional; store, strength: reference to the token of the observer",
 }
 FACTS = {
     "missing": "list of str; references without a value",
@@ -28,6 +30,11 @@ FACTS = {
     "placeholders": "list of str; references that hold a placeholder",
     "shared_fingerprints": "list of str; references that hold the same key as another one",
     "fingerprints": "list of str; of the keys, sorted",
+    "bits": "list of number; estimated entropy of each secret, in the order of the references",
+    "lengths": "list of int; characters of the shortest secret in each",
+    "known_weak": "list of str; references that hold a default or one of the first guesses",
+    "reused": "list of str; references that hold a secret which stands in another one too",
+    "ages_days": "list of number; since the current version was written, by the store's word",
     "sealed": "bool",
     "initialised": "bool",
     "version": "str",
@@ -43,7 +50,9 @@ def observe(ask: Mapping[str, Any], look: Look) -> Observed:
         return _fingerprints([str(one) for one in ask.get("references") or []], look)
     if ask["question"] == "store":
         return _store(ask, look)
-    raise Undecided("there is no question %s, only fingerprints and store" % str(ask["question"])[:40])
+    if ask["question"] == "strength":
+        return _strength([str(one) for one in ask.get("references") or []], ask, look)
+    raise Undecided("there is no question %s, only fingerprints, strength and store" % str(ask["question"])[:40])
 
 
 def _fingerprints(references: List[str], look: Look) -> Observed:
@@ -68,10 +77,49 @@ def _fingerprints(references: List[str], look: Look) -> Observed:
     return Observed(facts, opportunities=sum(len(names) for names in owners.values()))
 
 
-def _store(ask: Mapping[str, Any], look: Look) -> Observed:
+def _strength(references: List[str], ask: Mapping[str, Any], look: Look) -> Observed:
+    if not references:
+        raise Undecided("the question names no reference")
+    facts: Dict[str, Any] = {"missing": []}
+    values: Dict[str, str] = {}
+    for reference in references:
+        try:
+            values[reference] = look.secret(reference)
+        except Undecided:
+            facts["missing"].append(reference)
+    facts.update({
+        "bits": [strength.weakest(one) for one in values.values()],
+        "lengths": [strength.shortest([one]) for one in values.values()],
+        "known_weak": sorted(name for name, value in values.items() if any(map(strength.known_weak, strength.texts(value)))),
+        "reused": strength.reused(values),
+    })  # fmt: skip
+    if ask.get("address") and ask.get("token_reference"):
+        headers = {"X-Vault-Token": look.secret(str(ask["token_reference"]))}
+        facts["ages_days"] = [_age(name, ask, headers, look) for name in values if name.startswith("vault:")]
+    return Observed(facts, opportunities=len(values))
+
+
+def _age(reference: str, ask: Mapping[str, Any], headers: Mapping[str, str], look: Look) -> float:
+    """Return the age in days of the version that is read today, from the store's metadata: rewriting it is what makes a secret young."""
+    mount, _, path = reference.partition(":")[2].partition("#")[0].partition("/")
+    data = _data(_address(ask), "%s/metadata/%s" % (mount, path), ask, headers, look)
+    try:
+        written = data["versions"][str(data["current_version"])]["created_time"]
+        at = datetime.strptime(str(written)[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    except (KeyError, TypeError, ValueError):
+        raise Undecided("the store does not say when %s was written" % reference) from None
+    return round((look.now() - at).total_seconds() / 86400, 3)
+
+
+def _address(ask: Mapping[str, Any]) -> str:
     address = str(ask.get("address") or "").rstrip("/")
     if not re.match(r"https://[^/@]+\Z", address):
         raise Undecided("the store is asked by https only, and the address names no path")
+    return address
+
+
+def _store(ask: Mapping[str, Any], look: Look) -> Observed:
+    address = _address(ask)
     state = look.get(address + "/v1/sys/seal-status", ca_file=_ca_file(ask, look))
     status = _document.mapping(state.body)
     if state.status != 200 or not isinstance(status.get("sealed"), bool):

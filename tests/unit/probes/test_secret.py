@@ -103,3 +103,29 @@ def test_a_store_that_does_not_answer_is_undecided(answer):
 def test_a_question_that_means_nothing_is_undecided(ask):
     with pytest.raises(Undecided):
         observe(ask, store())
+
+
+STRONG = "kQ9x7LpA+w3/ZzR1mV0nT5yB8cD2eF6gH4iJqKsUoXvYW"
+
+
+def strength_of(values, written="2026-11-11T12:00:00.123456789Z"):
+    metadata = {"data": {"current_version": 2, "versions": {"1": {"created_time": "2020-01-01T00:00:00Z"}, "2": {"created_time": written}}}}
+    look = FakeLook({"/v1/x/metadata/": metadata}, secrets={**values, "vault:self#token": "t"})
+    ask = {"question": "strength", "references": [*values], "address": "https://store:8200", "token_reference": "vault:self#token"}
+    return observe(ask, look).facts
+
+
+def test_strength_is_told_without_the_secret():
+    seen = strength_of({"vault:x/a#v": STRONG, "vault:x/b#v": "changeme", "vault:x/c#v": key("id", STRONG)})
+    assert seen["known_weak"] == ["vault:x/b#v"]
+    assert seen["reused"] == ["vault:x/a#v", "vault:x/c#v"]
+    assert seen["bits"][0] > 200
+    assert seen["bits"][1] == 0
+    assert seen["ages_days"] == [10.0, 10.0, 10.0]
+    assert STRONG[:8] not in json.dumps(seen)
+    assert set(seen) <= set(FACTS)
+
+
+def test_an_age_that_the_store_does_not_tell_is_undecided():
+    with pytest.raises(Undecided, match="does not say when"):
+        strength_of({"vault:x/a#v": STRONG}, written="")
