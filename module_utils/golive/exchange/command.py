@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     add("--egress-seen-by", action="append", default=[], metavar="URL", help="a reflector that sees this host's address; repeatable")
     add("--max-age-days", type=float, metavar="N")
     add("--min-days-left", type=float, metavar="N")
-    add("--pause", type=float, default=0.0, metavar="S", help="wait before ending with anything but pass: how seldom a unit that restarts asks")
+    add("--pause", type=float, default=0.0, metavar="S", help="wait before ending with anything but pass: a unit that restarts asks seldom")
     form = found.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="facts and verdict as one JSON object")
     form.add_argument("--one-line", action="store_true", help="the verdict in one line, for a journal")

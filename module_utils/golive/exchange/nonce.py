@@ -40,7 +40,7 @@ class Plan(NamedTuple):
         if (self.source == "file") != bool(self.path):
             raise GoliveError("nonce_source 'file' and nonce_file belong together", where="nonce_file", todo="give both, or neither")
         if self.may_be_new and self.source != "file":
-            raise GoliveError("only a nonce file can be new", where="nonce_file_may_be_new", todo="set nonce_source to file, or leave it out")
+            raise GoliveError("only a nonce file can be new", where="nonce_file_may_be_new", todo="set nonce_source to file")
         if self.source == "bot_stopped" and not self.units:
             raise GoliveError(
                 "'bot_stopped' has to be seen, not believed", where="bot_units", todo="name the systemd units that use this key"

@@ -53,14 +53,15 @@ def _certificate(subject: str, key: Any, issuer: str, signer: Any, ca: bool, day
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
     )
     if not ca:
-        names: list[x509.GeneralName] = [x509.DNSName(host)]
+        names: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host)]
         if host == "localhost":
             names += [x509.IPAddress(ipaddress.ip_address(text)) for text in ("127.0.0.1", "::1")]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(signer, hashes.SHA256())
 
 
-def make_pki(folder: Path) -> Pki:
+def make_pki(folder: Path, host: str = "localhost") -> Pki:
+    """Make an authority and three certificates; `host` is the name or address of the two that carry the right one."""
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca = _certificate("test CA", ca_key, "test CA", ca_key, True, 7, "")
     ca_file = folder / "ca.pem"
@@ -78,7 +79,7 @@ def make_pki(folder: Path) -> Pki:
         made.load_cert_chain(chain)
         return made
 
-    return Pki(str(ca_file), context("good", 7, "localhost"), context("expired", -1, "localhost"), context("other", 7, "elsewhere.test"))
+    return Pki(str(ca_file), context("good", 7, host), context("expired", -1, host), context("other", 7, "elsewhere.test"))
 
 
 def answer(body: bytes | Any, status: int = 200, headers: dict[str, str] | None = None, mark: bool = True) -> Play:

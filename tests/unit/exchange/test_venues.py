@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import pkgutil
-from typing import Any
 
 import pytest
 from golive.canonical import utc
 from golive.errors import GoliveError
 from golive.exchange import venues
-from golive.exchange.model import RIGHTS, KeyReport, Refused, Stamp
+from golive.exchange.model import RIGHTS, Refused
 
-from tests.unit.exchange.venue_fixtures import NAMES, Fixture, answer, fixture
+from tests.unit.exchange.venue_fixtures import NAMES, STAMP, answer, fixture, talk
 
-STAMP = Stamp(1_700_000_000_123, 1_700_000_000_123, "0" * 32)
 CASES = [(name, case) for name in NAMES for case in fixture(name).cases]
 REFUSALS = [(name, number) for name in NAMES for number in range(len(fixture(name).refusals))]
-
-
-def talk(found: Fixture, body: Any, status: int = 200) -> KeyReport:
-    """Play one answer to every question of a venue's dialogue."""
-    venue = found.venue()
-    dialogue = venue.dialogue(found.credential, lambda: STAMP, venue.hosts["production"])
-    next(dialogue)
-    try:
-        while True:
-            dialogue.send(answer(body, status))
-    except StopIteration as done:
-        report = done.value
-        assert isinstance(report, KeyReport)
-        return report
 
 
 @pytest.mark.parametrize(("name", "case"), CASES)

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from golive.exchange.model import Answer, Credential, Venue
+from golive.exchange.model import Answer, Credential, KeyReport, Stamp, Venue
 from golive.exchange.venues import load
 
 FOLDER = Path(__file__).parent / "fixtures"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+
+STAMP = Stamp(1_700_000_000_123, 1_700_000_000_123, "0" * 32)
 
 
 class Fixture(NamedTuple):
@@ -36,3 +38,17 @@ def fixture(name: str) -> Fixture:
 def answer(body: Any, status: int = 200) -> Answer:
     data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     return Answer(status, {"content-type": "application/json"}, data)
+
+
+def talk(found: Fixture, body: Any, status: int = 200) -> KeyReport:
+    """Play one answer to every question of a venue's dialogue."""
+    venue = found.venue()
+    dialogue = venue.dialogue(found.credential, lambda: STAMP, venue.hosts["production"])
+    next(dialogue)
+    try:
+        while True:
+            dialogue.send(answer(body, status))
+    except StopIteration as done:
+        report = done.value
+        assert isinstance(report, KeyReport)
+        return report

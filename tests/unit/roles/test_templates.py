@@ -119,7 +119,8 @@ def asked_with(instance: str, **given: Any) -> dict[str, Any]:
 
 def test_the_units_question_is_one_that_the_command_understands() -> None:
     found = asked_with("live")
-    assert (found["venue"], found["base_url"], found["ca_file"], found["rehearsal"]) == ("kraken", "https://venue.test", "/etc/ca.pem", False)
+    assert (found["venue"], found["base_url"], found["ca_file"]) == ("kraken", "https://venue.test", "/etc/ca.pem")
+    assert found["rehearsal"] is False
     assert (found["ip_allowlist"], found["ip"], found["allow"]) == ("exact", ["192.0.2.10", "2001:db8::10"], ["read", "trade"])
     assert (found["nonce_source"], found["nonce_unit"], found["nonce_file"]) == ("file", "us", "/var/lib/bot/live/nonce")
     assert (found["credential"], found["one_line"], found["pause"]) == ("credential:exchange_key", True, 45.0)
