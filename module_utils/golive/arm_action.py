@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from . import acts, arming, canonical, draft, epoch, evidence, ramp, record, secrets, session, signing, ticket
+from . import acts, arming, canonical, draft, epoch, evidence, opening, ramp, record, secrets, session, signing, ticket
 from .canonical import parse_utc, utc
 from .envelope import reader
 from .errors import GoliveError, Undecided
@@ -87,6 +87,9 @@ class ArmAction(MoneyAction):
         wish = arming.Wish(joined.run.run, joined.system, host, groups, wanted, str(values.get("signoff_people")), self.flags())
         if info["mode"] == "real":
             problems += arming.reasons(record.load(joined.run), wish, now)
+        kept = joined.run.read(f"{opening.ARMED}/{host}.json")
+        if kept is not None and kept != {name: found["show"][name] for name in kept}:
+            problems.append("the host holds another ticket than when this run judged it; run golive.yml again")
         problems += epoch.reasons(wanted["epoch"], self.epochs(task_vars))
         return problems + self.stage_problems(joined, values, wanted, _armed_before(found))
 

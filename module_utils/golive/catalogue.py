@@ -21,10 +21,12 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "drift": (True, False, "when_free"),
     "otherwise": ("loosened", "not_held"),
     "in_rehearsal": ("closes", "counted"),
+    "opening": (True, False),
 }
 DEFAULTS: dict[str, Any] = {"decided_in": "before", "drift": True, "waivable": True, "on": "bots", "from": None, "ask": {},
                             "min_opportunities": None, "attest": False, "applies": True, "otherwise": "loosened",
-                            "in_rehearsal": "closes", "built": True, "why": None, "contained_by": None, "note": None, "tags": []}
+                            "in_rehearsal": "closes", "opening": False, "built": True, "why": None, "contained_by": None, "note": None,
+                            "tags": []}
 REQUIRED = ("title", "severity", "phase", "seen_from", "probe", "expect", "witness", "remedy", "how")
 FIELDS = frozenset(REQUIRED) | frozenset(DEFAULTS) | frozenset({"when_live", "faults", "variants"})
 VARIANT_FIELDS = frozenset({"phase", "ask", "expect", "min_opportunities", "decided_in", "title", "severity", "when_live", "note",

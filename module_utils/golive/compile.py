@@ -16,7 +16,7 @@ from .errors import CompileError, GoliveError
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ("title", "severity", "phase", "decided_in", "when_live", "seen_from", "on", "from", "probe", "witness", "remedy", "how",
-        "contained_by", "drift", "waivable", "attest", "otherwise", "in_rehearsal", "built", "why", "note", "min_opportunities")
+        "contained_by", "drift", "waivable", "attest", "otherwise", "in_rehearsal", "opening", "built", "why", "note", "min_opportunities")
 
 
 class CompileErrors(GoliveError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import acts, envelope, gate, plan, session, subject, waiver
+from . import acts, envelope, gate, opening, plan, session, subject, waiver
 from .arming import BEFORE_ARMING, Record
 from .canonical import digest, file_digest, parse_utc, utc
 from .errors import GoliveError
@@ -20,7 +20,8 @@ def judged(run: RunDir, info: dict[str, Any], phase: str) -> list[dict[str, Any]
         seen = run.read(f"{phase}/{host}.json")
         if seen is not None and seen.get("run") == run.run and seen.get("phase") == phase:
             observed += seen["observations"]
-    return gate.verdicts(controls, expected, observed, run.run, _waivers(run, info, observed), rehearsal=bool(info["rehearsal"]))
+    found = gate.verdicts(controls, expected, observed, run.run, _waivers(run, info, observed), rehearsal=bool(info["rehearsal"]))
+    return opening.carried(run, controls, found)
 
 
 def _waivers(run: RunDir, info: Mapping[str, Any], observed: list[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

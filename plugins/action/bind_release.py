@@ -3,13 +3,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from golive import session, subject
+from golive import opening, session, subject
 from golive.errors import GoliveError
 from golive.money import CONFIG, RELEASE_LINK, MoneyAction
 
 
 class ActionModule(MoneyAction):
-    """Task `bind_release:` with `limits` (dotted paths of the stage limits); writes <run>/release.json. Reads only on the host."""
+    """Task `bind_release:` with `limits` (dotted paths of the stage limits); writes <run>/release.json, and which ticket the host holds.
+
+    On the host it only reads.
+    """
 
     def act(self, joined: session.Session, host: str, task_vars: dict[str, Any]) -> dict[str, Any]:
         _, given = self.validate_argument_spec({"limits": {"type": "list", "elements": "str", "required": True}})
@@ -24,4 +27,5 @@ class ActionModule(MoneyAction):
             raise GoliveError("the hosts of this system hold different releases", where=host, found=found["artifact"][:19],
                               expected=bound["artifact"][:19], todo="deploy the same release everywhere, then run again")
         joined.run.write(subject.BOUND, found)
+        opening.keep(joined.run, host, self.on_host("state", task_vars)["show"])
         return {"changed": False, "bound": True, "artifact": found["artifact"]}
