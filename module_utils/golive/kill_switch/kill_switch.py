@@ -3,15 +3,17 @@
 
 One file, standard library only, Python 3.9+. It takes no lock and waits for nothing: no store, no Ansible, no audit write stands before
 the first cancel. Fencing the bot's host, raising the epoch and paging run beside it. It ends when the bot is fenced and two readings,
-`settle_s` apart, show no entry order; while no fence is confirmed it says that the bot may still be trading and goes on.
+`settle_s` apart, show that nothing is left to do; while no fence is confirmed it says that the bot may still be trading and goes on.
 
 Ends in `flat` or `held with stops` (exit 0) or `NAKED` (exit 3: a position without a stop; what to do is printed). Usage errors: 64.
-Venue facts: docs.kraken.com, REST v0 (OpenOrders, CancelOrderBatch, BalanceEx); a key with query and cancel rights is enough.
+
+Assembled from module_utils/golive/kill_switch/parts by `python -m golive.kill_switch.build`: change the parts, not this file.
 """
 from __future__ import annotations
 
 import argparse
 import base64
+import calendar
 import contextlib
 import hashlib
 import hmac
@@ -19,23 +21,16 @@ import http.client
 import json
 import os
 import ssl
-import subprocess
 import sys
 import threading
 import time
 import urllib.parse
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-SETTINGS = "/etc/golive/kill_switch.json"
-BATCH = 50                      # CancelOrderBatch takes at most 50 ids
-CALL_TIMEOUT_S = 5.0
-FENCE_BUDGET_S = 2.0
-UNFENCED_PAUSE_S = 2.0          # two calls a round stay within the slowest tier's budget for a quarter of a minute, then it waits
-RATE_PAUSE_S = 3.0              # Kraken's counter falls by 0.33 to 1 a second
-STOP_TYPES = ("stop-loss", "stop-loss-limit", "trailing-stop", "trailing-stop-limit")
-REQUIRED = ("system", "venue", "url", "credential", "quote", "pairs", "policy", "epoch_directory", "record_directory")
-KNOWN = (*REQUIRED, "ca_file", "fence", "page", "settle_s", "account", "client_id_prefix", "console")
+# ============================== words
+# What can go wrong, in three kinds, and how a venue's number is read.
+ZERO = Decimal(0)
 
 
 class Problem(Exception):
@@ -43,11 +38,1104 @@ class Problem(Exception):
 
 
 class Refused(Exception):
-    """The venue answered with errors; its own words."""
+    """The venue answered with errors; its own words. `limited`: it asked for fewer requests; `wait_s`: for how long, when it says."""
+
+    def __init__(self, words: str, limited: bool = False, wait_s: float = 0.0) -> None:
+        super().__init__(words)
+        self.limited, self.wait_s = limited, wait_s
+
+
+class Gone(Refused):
+    """The order is not open any more, or never was: for a cancel that is what was wanted."""
 
 
 class Silent(Exception):
-    """The venue did not answer."""
+    """The venue did not answer, or not as documented: whether it acted is not known."""
+
+
+def number(value: Any) -> Decimal:
+    """Return a venue's decimal text; what is none counts as zero."""
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        return Decimal(0)
+    return found if found.is_finite() else Decimal(0)
+
+
+def exact(value: Any, what: str) -> Decimal:
+    """Return a venue's decimal text. Raises Silent for everything else: an amount that cannot be read is not known, and never zero."""
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        raise Silent("%s is no number" % what) from None
+    if isinstance(value, bool) or not found.is_finite():
+        raise Silent("%s is no number" % what)
+    return found
+
+
+def text_of(value: Decimal) -> str:
+    """Return a decimal without exponent and without trailing zeros, as venues take it."""
+    shown = format(value, "f")
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def stepped(value: Decimal, step: Decimal, up: bool = False) -> Decimal:
+    """Return a value on the venue's grid, downwards unless `up`."""
+    if step <= 0:
+        return value
+    whole = value // step
+    return (whole + 1 if up and whole * step != value else whole) * step
+
+
+# ============================== line
+# One kept connection to a venue.
+CALL_TIMEOUT_S = 5.0
+ANSWER_MAX = 8 << 20
+
+
+class Line:
+    """HTTP/1.1 over one connection that is opened when needed and dropped after any trouble. One thread at a time."""
+
+    def __init__(self, url: str, ca_file: Optional[str]) -> None:
+        self._parts = urllib.parse.urlsplit(url)
+        self._tls = ssl.create_default_context(cafile=ca_file) if self._parts.scheme == "https" else None
+        self._connection: Optional[http.client.HTTPConnection] = None
+
+    def ask(self, method: str, path: str, body: Optional[bytes], headers: Dict[str, str]) -> Tuple[int, Dict[str, str], bytes]:
+        """Return status, headers (lower case) and body. Raises Silent when there is no whole answer."""
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            self._connection.request(method, path, body, headers)
+            answer = self._connection.getresponse()
+            raw = answer.read(ANSWER_MAX)
+        except (OSError, http.client.HTTPException) as exc:
+            self.drop()
+            raise Silent("%s: %s" % (type(exc).__name__, str(exc)[:100])) from None
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, raw
+
+    def _connect(self) -> http.client.HTTPConnection:
+        host, port = self._parts.hostname or "", self._parts.port
+        if self._tls is not None:
+            return http.client.HTTPSConnection(host, port or 443, timeout=CALL_TIMEOUT_S, context=self._tls)
+        return http.client.HTTPConnection(host, port or 80, timeout=CALL_TIMEOUT_S)
+
+    def drop(self) -> None:
+        """Close the connection; the next question opens a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+# ============================== plan
+# What a reading calls for: pure decisions over orders and positions, the same for every venue. Nothing here asks or acts.
+#
+# The three laws, held by the model in tests/unit/kill_switch/test_model.py over every interleaving of small worlds:
+# no position loses its stop by our doing; no order of ours opens or enlarges a position; nothing of the owner's is sold or cancelled.
+Key = Tuple[str, str, str]      # (market, asset, leg): what a position is told from others by
+
+
+class Order(NamedTuple):
+    """An open order. `asset`: what it exposes to the market (spot: the base asset, else the symbol); `leg`: LONG or SHORT in hedge mode.
+
+    `left`: base currency or contracts still open; `trigger`: price of a stop (0: it follows the market); `reduces`: the venue itself
+    holds it to making a position smaller; `whole`: it closes whatever the position is; `service`: which of the venue's lists holds it.
+    """
+
+    id: str
+    symbol: str
+    asset: str
+    market: str
+    side: str
+    stop: bool
+    left: Decimal
+    trigger: Decimal = ZERO
+    reduces: bool = False
+    whole: bool = False
+    leg: str = ""
+    client_id: str = ""
+    service: str = "order"
+    words: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Return the position that it belongs to."""
+        return (self.market, self.asset, self.leg)
+
+
+class Position(NamedTuple):
+    """A position of the bot's. `market`: spot, margin or futures; `size` is positive; `symbol` is where it is closed."""
+
+    symbol: str
+    asset: str
+    market: str
+    side: str
+    size: Decimal
+    leg: str = ""
+    leverage: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Return what it is told from others by."""
+        return (self.market, self.asset, self.leg)
+
+    @property
+    def exit_side(self) -> str:
+        """Return the side that makes it smaller."""
+        return "sell" if self.side == "long" else "buy"
+
+
+class Rule(NamedTuple):
+    """What the venue takes for a symbol: smallest order, grids of quantity and price, smallest value, largest order (0: none)."""
+
+    minimum: Decimal = ZERO
+    lot: Decimal = ZERO
+    tick: Decimal = ZERO
+    notional: Decimal = ZERO
+    most: Decimal = ZERO
+
+
+class View(NamedTuple):
+    """One reading of what is the bot's: its open orders and positions; prices and rules by symbol; ids of orders nobody can judge."""
+
+    orders: Tuple[Order, ...]
+    positions: Tuple[Position, ...] = ()
+    prices: Mapping[str, Decimal] = {}
+    rules: Mapping[str, Rule] = {}
+    unclear: Tuple[str, ...] = ()
+
+
+class Policy(NamedTuple):
+    """What the profile wants. `may_place`: a stop may be placed where one is missing. `shared`: the owner trades on the same account."""
+
+    flatten: bool = False
+    shared: bool = False
+    may_place: bool = False
+
+
+class Step(NamedTuple):
+    """One thing to do: `cancel` an order, `protect` or `close` a position by an amount, or `claim` its stop and sell that amount."""
+
+    do: str
+    order: Order = Order("", "", "", "", "", False, ZERO)
+    position: Position = Position("", "", "", "", ZERO)
+    amount: Decimal = ZERO
+
+
+def dust(position: Position, view: View) -> bool:
+    """Say whether a position is too small for the venue to take an order for it."""
+    rule, price = view.rules.get(position.symbol, Rule()), view.prices.get(position.symbol, ZERO)
+    amount = stepped(position.size, rule.lot)
+    return amount <= 0 or amount < rule.minimum or (price > 0 and amount * price < rule.notional)
+
+
+def opens(order: Order, position: Position) -> bool:
+    """Say whether an order can open or enlarge a position (size 0: there is none). In doubt it can."""
+    if order.market == "spot":
+        return order.side == "buy"
+    if order.reduces or order.whole:
+        return False
+    if order.leg:
+        return order.side == ("buy" if order.leg == "LONG" else "sell")
+    # One-way: the other side makes it smaller, and beyond its size turns it round. Only a stop is worth that doubt.
+    return position.size <= 0 or order.side != position.exit_side or not order.stop or order.left > position.size
+
+
+def surely_opens(order: Order) -> bool:
+    """Say whether an order goes whatever the positions are: the first cancel waits for no second reading."""
+    if order.market != "spot" and not order.leg and order.stop:
+        return False
+    return opens(order, Position(order.symbol, order.asset, order.market, "long" if order.side == "sell" else "short", order.left))
+
+
+class Cover(NamedTuple):
+    """What becomes of the orders of one position: `sure` is covered whatever happens, `doubtful` stops may reach beyond it."""
+
+    cancel: Tuple[Order, ...]
+    sure: Decimal
+    doubtful: Tuple[Order, ...]
+
+
+def cover(position: Position, orders: List[Order], strict: bool) -> Cover:
+    """Sort the orders of a position. `strict` (spot): what the bot holds is not all that the account holds, so sells are counted.
+
+    A stop that nothing but its own size holds back can turn a position round, or sell the owner's coins, once others have closed it.
+    Such stops are kept as far as they fit into what is not covered yet. One that does not fit stays only while nothing else covers.
+    """
+    counted = strict and position.market == "spot"
+    cancel = [one for one in orders if opens(one, position) and not (one.stop and one.side == position.exit_side)]
+    rest = [one for one in orders if one not in cancel]
+    hard = [one for one in rest if one.reduces or one.whole or one.leg or (one.market == "spot" and not counted)]
+    sure = position.size if any(one.whole for one in hard) else sum((one.left for one in hard if one.stop), ZERO)
+    doubtful = []
+    for one in sorted((one for one in rest if one not in hard and one.stop), key=lambda one: (-one.left, one.id)):
+        if sure >= position.size:
+            cancel.append(one)
+        elif sure + one.left <= position.size:
+            sure += one.left
+        else:
+            doubtful.append(one)
+    if doubtful and sure >= position.size:
+        cancel, doubtful = cancel + doubtful, []
+    taken = position.size if doubtful else sure
+    for one in rest:
+        if one not in hard and not one.stop:
+            if taken + one.left > position.size:
+                cancel.append(one)
+            else:
+                taken += one.left
+    return Cover(tuple(cancel), min(sure, position.size), tuple(doubtful))
+
+
+def covers(view: View, policy: Policy) -> Dict[Key, Cover]:
+    """Return what becomes of all orders, by position; what belongs to no position goes, be it an entry or a stop left behind."""
+    orders: Dict[Key, List[Order]] = {}
+    for order in view.orders:
+        orders.setdefault(order.key, []).append(order)
+    found, strict = {}, policy.shared or policy.flatten
+    for position in view.positions:
+        if position.size > 0 and not (strict and dust(position, view)):
+            found[position.key] = cover(position, orders.pop(position.key, []), strict)
+    for key, left in orders.items():
+        found[key] = Cover(tuple(left), ZERO, ())
+    return found
+
+
+def to_cancel(view: View, policy: Policy) -> List[Order]:
+    """Return the orders that go, entries first."""
+    going = [order for one in covers(view, policy).values() for order in one.cancel]
+    return sorted(going, key=lambda one: not surely_opens(one))
+
+
+def stops_of(position: Position, view: View) -> List[Order]:
+    """Return the resting stops that make a position smaller, the largest first."""
+    found = [one for one in view.orders if one.key == position.key and one.stop and one.side == position.exit_side]
+    return sorted(found, key=lambda one: (-one.left, one.id))
+
+
+def uncovered(position: Position, view: View) -> Decimal:
+    """Return how much of a position no resting stop covers."""
+    stops = stops_of(position, view)
+    if any(one.whole for one in stops):
+        return ZERO
+    return max(ZERO, position.size - sum((one.left for one in stops), ZERO))
+
+
+def naked(view: View) -> Dict[str, Decimal]:
+    """Return {asset or symbol and leg: amount} of positions that no stop covers; less than the smallest order is dust."""
+    found = {}
+    for position in view.positions:
+        amount = uncovered(position, view)
+        if amount > 0 and not dust(position._replace(size=amount), view):
+            found[" ".join(part for part in (position.asset, position.leg) if part)] = amount
+    return found
+
+
+def steps(view: View, policy: Policy, fenced: bool, blocked: FrozenSet[Key] = frozenset()) -> List[Step]:
+    """Return what to do now, in order; afterwards the venue is read again. Empty: nothing is left to do.
+
+    Entries go first. What the venue itself holds to reducing (futures, margin) is closed at once. Spot is sold only behind a confirmed
+    fence, and only by claiming a resting sell: who cancels it owns the right to sell that amount, so that neither two switches nor the bot
+    sell twice. `blocked`: positions that are not closed any further (loss cap, refusals); these are protected instead.
+    """
+    sorted_ = covers(view, policy)
+    going = to_cancel(view, policy)
+    if going:
+        return [Step("cancel", order=one) for one in going]
+    closing: List[Step] = []
+    guarding: List[Step] = []
+    for position in view.positions:
+        if position.size <= 0 or dust(position, view):
+            continue
+        rule = view.rules.get(position.symbol, Rule())
+        selling = policy.flatten and position.key not in blocked
+        if selling and position.market != "spot":
+            amount = stepped(position.size, rule.lot)
+            closing.append(Step("close", position=position, amount=min(amount, rule.most) if rule.most > 0 else amount))
+            continue
+        claims = [one for one in exits_of(position, view) if not dust(position._replace(size=one.left), view)]
+        if selling and fenced and claims:
+            closing.append(Step("claim", order=claims[0], position=position, amount=min(claims[0].left, position.size)))
+            continue
+        amount = stepped(position.size - sorted_[position.key].sure, rule.lot)
+        ready = fenced or position.market != "spot" or not (policy.shared or policy.flatten)
+        if policy.may_place and ready and amount > 0 and not dust(position._replace(size=amount), view):
+            guarding.append(Step("protect", position=position, amount=amount))
+    return closing + guarding
+
+
+def exits_of(position: Position, view: View) -> List[Order]:
+    """Return the resting orders that make a position smaller: stops before others, the largest first."""
+    found = [one for one in view.orders if one.key == position.key and one.side == position.exit_side]
+    return sorted(found, key=lambda one: (not one.stop, -one.left, one.id))
+
+
+# ============================== venue
+# What the switch asks of a venue; one class for each kind of account.
+
+
+class Fill(NamedTuple):
+    """What an order of ours did: amount, money (quote currency) and fee (quote currency; 0 where the venue does not say at once)."""
+
+    amount: Decimal = ZERO
+    money: Decimal = ZERO
+    fee: Decimal = ZERO
+
+
+class Venue:
+    """One account. Every call raises Refused, Gone or Silent; none repeats itself. Moments are the venue's clock."""
+
+    #: how many ids one request cancels, whether all of a batch have to be of one symbol, and what it needs to be told about
+    batch, per_symbol = 1, False
+
+    def open_orders(self) -> Tuple[Order, ...]:
+        """Return the bot's open orders: the first question, one request where the venue allows it."""
+        raise NotImplementedError
+
+    def read(self, orders: Tuple[Order, ...]) -> View:
+        """Return the whole reading to orders that were just asked for. Orders come first and positions second: a position that is
+
+        opened and protected in between is then seen without its stop, and never a stop without its position.
+        """
+        raise NotImplementedError
+
+    def cancel(self, orders: Sequence[Order]) -> List[str]:
+        """Cancel up to `batch` orders; return the ids that are gone. An id that was gone before counts. Refused: the whole request was."""
+        raise NotImplementedError
+
+    def claim(self, order: Order) -> Decimal:
+        """Cancel one order and return what was left of it. Raises Gone when this call is not the one that cancelled it."""
+        raise NotImplementedError
+
+    def now(self) -> float:
+        """Return the venue's clock, in seconds since 1970."""
+        raise NotImplementedError
+
+    def protect(self, position: Position, amount: Decimal, trigger: Decimal, client_id: str, until: Optional[float]) -> None:
+        """Place a stop that makes a position smaller and can do nothing else; not after `until`."""
+        raise NotImplementedError
+
+    def close(self, position: Position, amount: Decimal, limit: Decimal, until: Optional[float]) -> Fill:
+        """Trade an amount at a limit or better, at once or not at all, making the position smaller; not after `until`."""
+        raise NotImplementedError
+
+    def left_alone(self) -> Dict[str, Any]:
+        """Return what was seen and is not the bot's, for the report."""
+        return {}
+
+
+# ============================== kraken_calls
+# Kraken's REST protocol, v0 (docs.kraken.com): signing, nonces, envelope.
+BATCH = 50                      # CancelOrderBatch takes at most 50 ids
+NONCE_LEAP_US = 1_000_000
+
+
+class Kraken:
+    """The calls that stopping needs. One connection; a nonce of its own key, in microseconds."""
+
+    def __init__(self, url: str, ca_file: Optional[str], key: str, secret: bytes) -> None:
+        self._line = Line(url, ca_file)
+        self._key, self._secret, self._nonce, self._stale = key, secret, 0, 0
+
+    def private(self, call: str, **fields: Any) -> Any:
+        """Call a private method and return its result. Raises Refused in the venue's words, Silent when there is no answer."""
+        path = "/0/private/" + call
+        self._nonce = max(self._nonce + 1, time.time_ns() // 1000)
+        listed = any(isinstance(value, list) for value in fields.values())  # batch calls take lists, and these only as JSON
+        given = dict(fields, nonce=self._nonce)
+        body = json.dumps(given).encode() if listed else urllib.parse.urlencode(given).encode()
+        message = path.encode() + hashlib.sha256(str(self._nonce).encode() + body).digest()
+        signature = base64.b64encode(hmac.new(self._secret, message, hashlib.sha512).digest()).decode()
+        kind = "application/json" if listed else "application/x-www-form-urlencoded"
+        try:
+            result = self._answer("POST", path, body, {"API-Key": self._key, "API-Sign": signature, "Content-Type": kind})
+        except Refused as exc:
+            if "EAPI:Invalid nonce" in str(exc):
+                # A clock that runs behind, or another switch with the same key: the venue wants a higher number, so leap ever further.
+                self._stale += 1
+                self._nonce += NONCE_LEAP_US * 4 ** min(self._stale - 1, 12) if self._stale > 1 else 0
+            raise
+        self._stale = 0
+        return result
+
+    def public(self, call: str, **fields: Any) -> Any:
+        """Call a public method and return its result."""
+        return self._answer("GET", "/0/public/%s?%s" % (call, urllib.parse.urlencode(fields)), None, {})
+
+    def _answer(self, method: str, path: str, body: Optional[bytes], headers: Dict[str, str]) -> Any:
+        status, heard, raw = self._line.ask(method, path, body, headers)
+        try:
+            data = json.loads(raw)
+            errors, result = data["error"], data.get("result")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self._line.drop()
+            if status == 429:
+                raise Refused("status 429: too many requests", limited=True, wait_s=_seconds(heard.get("retry-after"))) from None
+            raise Silent("status %d without a Kraken answer" % status) from None
+        if errors:
+            words = "; ".join(str(one) for one in errors)[:300]
+            if "EOrder:Unknown order" in words:
+                raise Gone(words)
+            limited = any(word in words for word in ("Rate limit", "Too many requests", "Throttled", "lockout"))
+            raise Refused(words, limited=limited, wait_s=_seconds(heard.get("retry-after")) if limited else 0.0)
+        return result
+
+
+def _seconds(text: Optional[str]) -> float:
+    return min(60.0, float(text)) if text and text.isdigit() else 0.0
+
+
+# ============================== kraken
+# An account at Kraken: spot, and margin where the bot uses it. One list of open orders; a batch cancels 50.
+STOP_TYPES = ("stop-loss", "stop-loss-limit", "trailing-stop", "trailing-stop-limit")
+PAGE = 50
+
+
+class KrakenAccount(Venue):
+    """See Venue. `asks`: key that queries and cancels; `trades`: key that may place (the same, where there is only one)."""
+
+    batch = BATCH
+
+    def __init__(self, asks: Kraken, trades: Kraken, settings: Mapping[str, Any], priced: bool, since: Optional[float]) -> None:
+        self._asks, self._trades, self._priced, self._since = asks, trades, priced, since
+        self._wanted: List[str] = list(settings["pairs"])
+        self._shared, self._margin = settings.get("account") == "shared", bool(settings.get("margin"))
+        self._prefix = str(settings.get("client_id_prefix") or "")
+        self._pairs: Dict[str, Dict[str, Any]] = {}     # every name that the venue has for a pair -> what AssetPairs says
+        self._asked: List[str] = []
+        self._raw: Dict[str, Any] = {}
+        self._closed: Dict[str, Any] = {}
+        self._closed_to = since or 0.0
+        self._ahead: Optional[float] = None
+        self._foreign = 0
+
+    # -- reading ----------------------------------------------------------------------------------------------------------
+    def open_orders(self) -> Tuple[Order, ...]:
+        """Return the open orders that are the bot's: on a dedicated account all, on a shared one those with its client id prefix."""
+        listed = self._asks.private("OpenOrders")["open"] or {}
+        self._raw = {txid: one for txid, one in listed.items() if not self._shared or self._is_ours(one)}
+        self._foreign = len(listed) - len(self._raw)
+        return tuple(order for order in (self._order(txid, one) for txid, one in self._raw.items()) if order is not None)
+
+    def read(self, orders: Tuple[Order, ...]) -> View:
+        """Return the reading; pairs are asked for once, prices only where something may be placed or sold."""
+        self._learn_pairs()
+        known = [self._order(txid, one) for txid, one in self._raw.items()]
+        orders = tuple(one for one in known if one is not None)
+        unclear = tuple(txid for txid in self._raw if self._order(txid, self._raw[txid]) is None)
+        positions = self._spot() + (self._margins() if self._margin or any(one.market == "margin" for one in orders) else [])
+        symbols = sorted({one.symbol for one in positions})
+        rules = {symbol: _rule(self._pairs[symbol]) for symbol in symbols}
+        return View(orders, tuple(positions), self._prices(symbols) if self._priced and symbols else {}, rules, unclear)
+
+    def _is_ours(self, order: Any) -> bool:
+        return bool(self._prefix) and isinstance(order, dict) and str(order.get("cl_ord_id") or "").startswith(self._prefix)
+
+    def _order(self, txid: str, raw: Any) -> Optional[Order]:
+        """Return an order, None for one that has another form than documented."""
+        described = raw.get("descr") if isinstance(raw, dict) else None
+        side = described.get("type") if isinstance(described, dict) else None
+        if not isinstance(described, dict) or side not in ("buy", "sell"):
+            return None
+        pair = self._pairs.get(str(described.get("pair")), {})
+        symbol = str(pair.get("altname") or described.get("pair"))
+        margin = described.get("leverage", "none") not in ("none", None)
+        stop = described.get("ordertype") in STOP_TYPES
+        return Order(txid, symbol, symbol if margin else str(pair.get("base") or symbol), "margin" if margin else "spot", side, stop,
+                     max(ZERO, number(raw.get("vol")) - number(raw.get("vol_exec"))), number(described.get("price")),
+                     reduces=raw.get("reduce_only") is True, client_id=str(raw.get("cl_ord_id") or ""),
+                     words=str(described.get("order") or "an order"))
+
+    def _learn_pairs(self) -> None:
+        named = [str((one.get("descr") or {}).get("pair")) for one in self._raw.values() if isinstance(one, dict)]
+        names = [name for name in [*self._wanted, *named] if name not in self._asked]
+        if not names:
+            return
+        listed = self._asks.public("AssetPairs", pair=",".join(sorted(set(names))))
+        self._asked += names
+        for key, one in listed.items():
+            self._pairs.update({name: one for name in (key, one.get("altname"), one.get("wsname")) if name})
+
+    def _symbols(self) -> Dict[str, str]:
+        """Return {base asset: the pair that it is sold by}: the first of the settings."""
+        found: Dict[str, str] = {}
+        for name in [*self._wanted, *self._asked]:
+            pair = self._pairs.get(name)
+            if pair is not None:
+                found.setdefault(str(pair["base"]), str(pair["altname"]))
+        return found
+
+    def _spot(self) -> List[Position]:
+        balances = self._asks.private("Balance")
+        if not isinstance(balances, dict):
+            raise Silent("Balance has another form than documented")
+        symbols = self._symbols()
+        held = {base: exact(balances.get(base, "0"), "balance of %s" % base) for base in symbols}
+        if self._since is not None:
+            ours = self._net_fills()
+            held = {base: min(amount, max(ZERO, ours.get(base, ZERO))) for base, amount in held.items()}
+        return [Position(symbols[base], base, "spot", "long", amount) for base, amount in sorted(held.items()) if amount > 0]
+
+    def _net_fills(self) -> Dict[str, Decimal]:
+        """Return what the bot's own orders bought and did not sell again, by base asset. Only what is provably the bot's may be sold."""
+        self._read_closed()
+        net: Dict[str, Decimal] = {}
+        for one in {**self._raw, **self._closed}.values():
+            if not self._is_ours(one) or (one["descr"].get("leverage", "none") not in ("none", None)):
+                continue
+            pair = self._pairs.get(str(one["descr"].get("pair")))
+            done = exact(one.get("vol_exec"), "vol_exec")
+            if pair is None or not done:
+                continue
+            fee = exact(one.get("fee") or "0", "fee") if "fcib" in str(one.get("oflags")) else ZERO
+            net[pair["base"]] = net.get(pair["base"], ZERO) + (done if one["descr"]["type"] == "buy" else -done) - fee
+        return net
+
+    def _read_closed(self) -> None:
+        found: Dict[str, Any] = {}
+        while True:
+            page = self._asks.private("ClosedOrders", start=int(self._closed_to) - 1, ofs=len(found))["closed"]
+            found.update(page)
+            if len(page) < PAGE:
+                break
+        self._closed.update(found)
+        named = {str(one["descr"].get("pair")) for one in found.values() if self._is_ours(one)}
+        if named - set(self._pairs):
+            listed = self._asks.public("AssetPairs", pair=",".join(sorted(named)))
+            for key, one in listed.items():
+                self._pairs.update({name: one for name in (key, one.get("altname"), one.get("wsname")) if name})
+                self._asked.append(key)
+        closes = [float(number(one.get("closetm"))) for one in found.values()]
+        self._closed_to = max([self._closed_to, *(moment - 60 for moment in closes)])
+
+    def _margins(self) -> List[Position]:
+        """Return margin positions; the venue nets them per pair, so on a shared account those of the bot's pairs are the bot's."""
+        sums: Dict[str, Decimal] = {}
+        leverage: Dict[str, str] = {}
+        mine = {str(self._pairs[name]["altname"]) for name in self._wanted if name in self._pairs}
+        for one in (self._asks.private("OpenPositions") or {}).values():
+            pair = self._pairs.get(str(one.get("pair")))
+            if pair is None:
+                pair = self._asks.public("AssetPairs", pair=str(one.get("pair")))[str(one.get("pair"))]
+                self._pairs.update({str(one.get("pair")): pair, str(pair["altname"]): pair})
+            name = str(pair["altname"])
+            if self._shared and name not in mine:
+                continue
+            left = exact(one.get("vol"), "vol") - exact(one.get("vol_closed") or "0", "vol_closed")
+            sums[name] = sums.get(name, ZERO) + (left if one.get("type") == "buy" else -left)
+            cost, margin = number(one.get("cost")), number(one.get("margin"))
+            leverage[name] = str(max(2, round(cost / margin))) if margin > 0 else "2"
+        return [Position(name, name, "margin", "long" if size > 0 else "short", abs(size), leverage=leverage[name])
+                for name, size in sorted(sums.items()) if size]
+
+    def _prices(self, symbols: List[str]) -> Dict[str, Decimal]:
+        found = {}
+        for name, row in self._asks.public("Ticker", pair=",".join(symbols)).items():
+            pair = self._pairs.get(name)
+            found[str(pair["altname"]) if pair else name] = exact(row["c"][0], "price of %s" % name)
+        return found
+
+    def left_alone(self) -> Dict[str, Any]:
+        """Return how many open orders are not the bot's."""
+        return {"foreign_orders": self._foreign}
+
+    # -- acting -----------------------------------------------------------------------------------------------------------
+    def cancel(self, orders: Sequence[Order]) -> List[str]:
+        """Cancel by id."""
+        ids = [one.id for one in orders]
+        try:
+            if len(ids) == 1:
+                self._asks.private("CancelOrder", txid=ids[0])
+            else:
+                self._asks.private("CancelOrderBatch", orders=ids)
+        except Gone:
+            pass
+        return ids
+
+    def claim(self, order: Order) -> Decimal:
+        """Cancel one order by id; what is left of it is asked for afterwards, because it may have been filled in part meanwhile."""
+        done = self._asks.private("CancelOrder", txid=order.id)
+        if int(done.get("count") or 0) < 1:
+            raise Gone("EOrder:Unknown order")
+        raw = self._asks.private("QueryOrders", txid=order.id)[order.id]
+        if raw.get("status") != "canceled":
+            raise Silent("the cancelled order reads %s" % raw.get("status"))
+        return max(ZERO, exact(raw.get("vol"), "vol") - exact(raw.get("vol_exec"), "vol_exec"))
+
+    def now(self) -> float:
+        """Return the venue's clock; asked once, then told by the difference."""
+        if self._ahead is None:
+            self._ahead = float(self._asks.public("Time")["unixtime"]) - time.time()
+        return time.time() + self._ahead
+
+    def protect(self, position: Position, amount: Decimal, trigger: Decimal, client_id: str, until: Optional[float]) -> None:
+        """Place a stop-loss at the market behind the trigger."""
+        self._add(position, amount, client_id, until, ordertype="stop-loss", price=text_of(trigger))
+
+    def close(self, position: Position, amount: Decimal, limit: Decimal, until: Optional[float]) -> Fill:
+        """Place a limit order that fills at once or goes; return what it did."""
+        client_id = "%ss%x" % (self._prefix, time.time_ns() & 0xffffffff)
+        txid = self._add(position, amount, client_id[:18], until, ordertype="limit", price=text_of(limit), timeinforce="IOC")
+        raw = self._asks.private("QueryOrders", txid=txid)[txid]
+        return Fill(exact(raw.get("vol_exec"), "vol_exec"), exact(raw.get("cost"), "cost"), number(raw.get("fee")))
+
+    def _add(self, position: Position, amount: Decimal, client_id: str, until: Optional[float], **how: str) -> str:
+        fields: Dict[str, Any] = {"pair": position.symbol, "type": position.exit_side, "volume": text_of(amount), **how}
+        if client_id:
+            fields["cl_ord_id"] = client_id
+        if position.market == "margin":
+            fields.update(leverage=position.leverage, reduce_only="true")
+        if until is not None:
+            if until - self.now() < 2:      # the venue takes no deadline that is nearer
+                raise Refused("too late for this order")
+            fields["deadline"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
+        return str(self._trades.private("AddOrder", **fields)["txid"][0])
+
+
+def _rule(pair: Mapping[str, Any]) -> Rule:
+    lot = Decimal(1).scaleb(-int(pair.get("lot_decimals") or 0))
+    tick = number(pair.get("tick_size")) or Decimal(1).scaleb(-int(pair.get("pair_decimals") or 0))
+    return Rule(number(pair.get("ordermin", "0")), lot, tick, number(pair.get("costmin", "0")))
+
+
+# ============================== binance_calls
+# Binance's signed REST protocol, spot and USD-M futures: one way to sign, one envelope of errors (developers.binance.com).
+RECV_WINDOW_MS = 5000
+RECV_WINDOW_MAX_MS = 60000
+GONE = (-2011, -2013, -2022)            # unknown order; order does not exist; reduce-only rejected because nothing is left to reduce
+UNKNOWN_OUTCOME = (-1000, -1001, -1006, -1007)  # the venue itself does not know whether it acted
+
+
+class Binance:
+    """The calls that stopping needs. One connection; times are the venue's once it has complained about ours."""
+
+    def __init__(self, url: str, ca_file: Optional[str], key: str, secret: bytes) -> None:
+        self._line = Line(url, ca_file)
+        self._key, self._secret = key, secret
+        self._ahead: Optional[float] = None
+        self._time_path = "/api/v3/time"
+
+    def of_futures(self) -> Binance:
+        """Return itself, asking the futures' clock."""
+        self._time_path = "/fapi/v1/time"
+        return self
+
+    def signed(self, method: str, path: str, until: Optional[float] = None, **params: Any) -> Any:
+        """Call and return the answer. `until` (venue's clock): the venue refuses the request when it arrives later.
+
+        Raises Refused, Gone or Silent. A clock that the venue does not accept is set by the venue's, once, and the call repeated.
+        """
+        try:
+            return self._signed(method, path, until, params)
+        except Refused as exc:
+            if "(-1021)" not in str(exc) or until is not None:
+                raise
+            self._ahead = None
+            self.now()
+            return self._signed(method, path, until, params)
+
+    def _signed(self, method: str, path: str, until: Optional[float], params: Dict[str, Any]) -> Any:
+        moment = (self.now() if until is not None else time.time() + (self._ahead or 0.0)) * 1000
+        window = RECV_WINDOW_MS if until is None else min(RECV_WINDOW_MAX_MS, int(until * 1000 - moment))
+        if window < 1:
+            raise Refused("too late for this order")
+        query = urllib.parse.urlencode({**params, "recvWindow": window, "timestamp": int(moment)})
+        query += "&signature=" + hmac.new(self._secret, query.encode(), hashlib.sha256).hexdigest()
+        headers = {"X-MBX-APIKEY": self._key}
+        if method in ("GET", "DELETE"):
+            return self._answer(method, path + "?" + query, None, headers)
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return self._answer(method, path, query.encode(), headers)
+
+    def public(self, path: str, **params: Any) -> Any:
+        """Call without a signature."""
+        return self._answer("GET", path + ("?" + urllib.parse.urlencode(params) if params else ""), None, {})
+
+    def now(self) -> float:
+        """Return the venue's clock; asked once, then told by the difference."""
+        if self._ahead is None:
+            self._ahead = float(self.public(self._time_path)["serverTime"]) / 1000 - time.time()
+        return time.time() + self._ahead
+
+    def _answer(self, method: str, path: str, body: Optional[bytes], headers: Dict[str, str]) -> Any:
+        status, heard, raw = self._line.ask(method, path, body, headers)
+        try:
+            data = json.loads(raw)
+        except ValueError:
+            self._line.drop()
+            if status in (418, 429):
+                raise Refused("status %d: too many requests" % status, limited=True, wait_s=_wait(heard)) from None
+            raise Silent("status %d without a Binance answer" % status) from None
+        if status < 400 and not (isinstance(data, dict) and _code(data) < 0):
+            return data
+        code = _code(data) if isinstance(data, dict) else 0
+        words = ("%s (%d)" % (data.get("msg", ""), code))[:300] if isinstance(data, dict) else "status %d" % status
+        if status in (418, 429) or code == -1003:
+            raise Refused(words, limited=True, wait_s=_wait(heard))
+        if code in UNKNOWN_OUTCOME or (status >= 500 and not code):
+            raise Silent("status %d: %s" % (status, words))
+        raise (Gone if code in GONE else Refused)(words)
+
+
+def _code(data: Dict[str, Any]) -> int:
+    try:
+        return int(data.get("code") or 0)
+    except (TypeError, ValueError):
+        return 0
+
+
+def _wait(heard: Dict[str, str]) -> float:
+    text = heard.get("retry-after", "")
+    return min(120.0, float(text)) if text.isdigit() else 0.0
+
+
+# ============================== binance_spot
+# A spot account at Binance: cancelled one by one, order lists (OCO) as one, because cancelling one leg cancels the list.
+SPOT_STOPS = ("STOP_LOSS", "STOP_LOSS_LIMIT")
+DAY_MS = 86_400_000
+ROWS = 1000
+
+
+class SpotAccount(Venue):
+    """See Venue."""
+
+    batch, per_symbol = 1, True
+
+    def __init__(self, asks: Binance, trades: Binance, settings: Mapping[str, Any], priced: bool, since: Optional[float]) -> None:
+        self._asks, self._trades, self._priced, self._since = asks, trades, priced, since
+        self._wanted: List[str] = list(settings["pairs"])
+        self._shared = settings.get("account") == "shared"
+        self._prefix = str(settings.get("client_id_prefix") or "")
+        self._info: Dict[str, Dict[str, Any]] = {}
+        self._raw: List[Dict[str, Any]] = []
+        self._unclear: Tuple[str, ...] = ()
+        self._ours: Dict[str, List[int]] = {}           # symbol -> ids of the bot's own orders since the start
+        self._trade_rows: Dict[str, Dict[int, Dict[str, Any]]] = {}
+        self._listed: Dict[str, Dict[int, bool]] = {}   # symbol -> order id -> is part of an order list
+        self._foreign = 0
+
+    # -- reading ----------------------------------------------------------------------------------------------------------
+    def open_orders(self) -> Tuple[Order, ...]:
+        """Return the open orders that are the bot's."""
+        listed = self._asks.signed("GET", "/api/v3/openOrders")
+        if not isinstance(listed, list):
+            raise Silent("openOrders has another form than documented")
+        lists = self._own_lists(listed) if self._shared else set()
+        self._raw = [one for one in listed if not self._shared or self._is_ours(one) or one.get("orderListId", -1) in lists]
+        self._foreign = len(listed) - len(self._raw)
+        return self._orders()
+
+    def _own_lists(self, listed: List[Dict[str, Any]]) -> Any:
+        if all(one.get("orderListId", -1) == -1 for one in listed):
+            return set()
+        return {one["orderListId"] for one in self._asks.signed("GET", "/api/v3/openOrderList")
+                if str(one.get("listClientOrderId") or "").startswith(self._prefix)}
+
+    def _is_ours(self, raw: Mapping[str, Any]) -> bool:
+        return bool(self._prefix) and str(raw.get("clientOrderId") or "").startswith(self._prefix)
+
+    def _orders(self) -> Tuple[Order, ...]:
+        single = [one for one in self._raw if one.get("orderListId", -1) == -1]
+        lists: Dict[int, List[Dict[str, Any]]] = {}
+        for one in self._raw:
+            if one.get("orderListId", -1) != -1:
+                lists.setdefault(one["orderListId"], []).append(one)
+        odd = [str(one.get("orderId")) for one in self._raw if one.get("side") not in ("BUY", "SELL")]
+        self._unclear = tuple(odd)
+        out = [self._order(one) for one in single if str(one.get("orderId")) not in odd]
+        for number_, legs in lists.items():
+            buy = [leg for leg in legs if leg.get("side") == "BUY"]
+            stop = [leg for leg in legs if leg.get("type") in SPOT_STOPS]
+            shown = self._order((buy or stop or legs)[0])
+            out.append(shown._replace(id=str(number_), service="list", stop=bool(stop) and not buy,
+                                      words="order list %d of %s" % (number_, shown.symbol)))
+        return tuple(out)
+
+    def _order(self, raw: Mapping[str, Any]) -> Order:
+        symbol, side = str(raw["symbol"]), str(raw["side"]).lower()
+        left = max(ZERO, number(raw.get("origQty")) - number(raw.get("executedQty")))
+        return Order(str(raw["orderId"]), symbol, str(self._info.get(symbol, {}).get("baseAsset") or symbol), "spot", side,
+                     raw.get("type") in SPOT_STOPS, left, number(raw.get("stopPrice")), client_id=str(raw.get("clientOrderId") or ""),
+                     words="%s %s %s %s" % (side, text_of(left), symbol, str(raw.get("type")).lower()))
+
+    def read(self, orders: Tuple[Order, ...]) -> View:
+        """Return the reading."""
+        names = sorted({*self._wanted, *(str(one.get("symbol")) for one in self._raw)} - set(self._info))
+        if names:
+            listed = self._asks.public("/api/v3/exchangeInfo", symbols=json.dumps(names, separators=(",", ":")))["symbols"]
+            self._info.update({one["symbol"]: one for one in listed})
+        positions = self._positions()
+        symbols = sorted({one.symbol for one in positions})
+        return View(self._orders(), tuple(positions), self._prices(symbols) if self._priced and symbols else {},
+                    {symbol: spot_rule(self._info[symbol]) for symbol in symbols}, self._unclear)
+
+    def _positions(self) -> List[Position]:
+        rows = self._asks.signed("GET", "/api/v3/account", omitZeroBalances="true")["balances"]
+        balances = {row["asset"]: exact(row["free"], "free") + exact(row["locked"], "locked") for row in rows}
+        symbols: Dict[str, str] = {}
+        for name in [*self._wanted, *sorted(self._info)]:
+            if name in self._info:
+                symbols.setdefault(self._info[name]["baseAsset"], name)
+        held = {base: balances.get(base, ZERO) for base in symbols}
+        if self._since is not None:
+            net = self._net_fills()
+            held = {base: min(amount, max(ZERO, net.get(base, ZERO))) for base, amount in held.items()}
+        return [Position(symbols[base], base, "spot", "long", amount) for base, amount in sorted(held.items()) if amount > 0]
+
+    def _net_fills(self) -> Dict[str, Decimal]:
+        """Return what the bot's own orders bought and did not sell again, less what the venue took of it as commission.
+
+        A sale by an order list counts whoever placed it, because its legs carry no id of the bot's: less is then sold, never more.
+        """
+        net: Dict[str, Decimal] = {}
+        for symbol in sorted(self._info):
+            self._read_history(symbol)
+            base, ours = self._info[symbol]["baseAsset"], set(self._ours.get(symbol, []))
+            for row in self._trade_rows.get(symbol, {}).values():
+                mine = row["orderId"] in ours
+                if not mine and not (self._listed.get(symbol, {}).get(row["orderId"]) and not row["isBuyer"]):
+                    continue
+                amount = exact(row["qty"], "qty") * (1 if row["isBuyer"] else -1)
+                fee = exact(row["commission"], "commission") if row.get("commissionAsset") == base else ZERO
+                net[base] = net.get(base, ZERO) + amount - fee
+        return net
+
+    def _read_history(self, symbol: str) -> None:
+        """Read orders and trades since the start, in the windows of a day that the venue takes."""
+        rows = self._trade_rows.setdefault(symbol, {})
+        since = int((self._since or 0.0) * 1000) if not rows else max(int(row["time"]) for row in rows.values()) - 60_000
+        end = int(time.time() * 1000) + 60_000
+        start = max(since, 0)
+        while start <= end:
+            stop = min(end, start + DAY_MS - 1)
+            orders = self._asks.signed("GET", "/api/v3/allOrders", symbol=symbol, startTime=start, endTime=stop, limit=ROWS)
+            trades = self._asks.signed("GET", "/api/v3/myTrades", symbol=symbol, startTime=start, endTime=stop, limit=ROWS)
+            self._ours.setdefault(symbol, []).extend(one["orderId"] for one in orders if self._is_ours(one))
+            self._listed.setdefault(symbol, {}).update({one["orderId"]: one.get("orderListId", -1) != -1 for one in orders})
+            rows.update({int(one["id"]): one for one in trades})
+            full = [page for page in (orders, trades) if len(page) >= ROWS]
+            last = min((int(page[-1]["time"]) for page in full), default=stop)
+            start = last if full and last > start else stop + 1
+
+    def _prices(self, symbols: List[str]) -> Dict[str, Decimal]:
+        rows = self._asks.public("/api/v3/ticker/price", symbols=json.dumps(symbols, separators=(",", ":")))
+        return {row["symbol"]: exact(row["price"], "price of %s" % row["symbol"]) for row in rows}
+
+    def left_alone(self) -> Dict[str, Any]:
+        """Return how many open orders are not the bot's."""
+        return {"foreign_orders": self._foreign}
+
+    # -- acting -----------------------------------------------------------------------------------------------------------
+    def cancel(self, orders: Sequence[Order]) -> List[str]:
+        """Cancel one order, or one list."""
+        for one in orders:
+            with contextlib.suppress(Gone):
+                self._delete(one)
+        return [one.id for one in orders]
+
+    def _delete(self, order: Order) -> Any:
+        if order.service == "list":
+            return self._asks.signed("DELETE", "/api/v3/orderList", symbol=order.symbol, orderListId=order.id)
+        return self._asks.signed("DELETE", "/api/v3/order", symbol=order.symbol, orderId=order.id)
+
+    def claim(self, order: Order) -> Decimal:
+        """Cancel one order or list; the answer says what was left of it."""
+        done = self._delete(order)
+        reports = done["orderReports"] if order.service == "list" else [done]
+        return max(ZERO, min(exact(one["origQty"], "origQty") for one in reports)
+                   - sum((exact(one["executedQty"], "executedQty") for one in reports), ZERO))
+
+    def now(self) -> float:
+        """Return the venue's clock."""
+        return self._asks.now()
+
+    def protect(self, position: Position, amount: Decimal, trigger: Decimal, client_id: str, until: Optional[float]) -> None:
+        """Place a stop; at the market where the venue takes that for the symbol, else with a limit 5 % beyond."""
+        how: Dict[str, Any] = {"type": "STOP_LOSS"}
+        info = self._info[position.symbol]
+        if "STOP_LOSS" not in info.get("orderTypes", ["STOP_LOSS"]):
+            tick = spot_rule(info).tick
+            limit = max(tick, (trigger * Decimal("0.95")) // tick * tick if tick > 0 else trigger)
+            how = {"type": "STOP_LOSS_LIMIT", "timeInForce": "GTC", "price": text_of(limit)}
+        self._trades.signed("POST", "/api/v3/order", until, symbol=position.symbol, side="SELL", quantity=text_of(amount),
+                            stopPrice=text_of(trigger), newClientOrderId=client_id, newOrderRespType="ACK", **how)
+
+    def close(self, position: Position, amount: Decimal, limit: Decimal, until: Optional[float]) -> Fill:
+        """Sell at a limit, at once or not at all."""
+        client_id = "%ss%x" % (self._prefix, time.time_ns() & 0xffffffff)
+        done = self._trades.signed("POST", "/api/v3/order", until, symbol=position.symbol, side="SELL", type="LIMIT", timeInForce="IOC",
+                                   quantity=text_of(amount), price=text_of(limit), newClientOrderId=client_id, newOrderRespType="FULL")
+        quote = self._info[position.symbol].get("quoteAsset")
+        fees = sum((number(one.get("commission")) for one in done.get("fills") or [] if one.get("commissionAsset") == quote), ZERO)
+        return Fill(exact(done["executedQty"], "executedQty"), exact(done["cummulativeQuoteQty"], "cummulativeQuoteQty"), fees)
+
+
+def spot_rule(info: Mapping[str, Any]) -> Rule:
+    """Return a symbol's limits out of its filters."""
+    filters = {one["filterType"]: one for one in info["filters"]}
+    lot, notional = filters.get("LOT_SIZE", {}), filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
+    return Rule(number(lot.get("minQty")), number(lot.get("stepSize")), number(filters.get("PRICE_FILTER", {}).get("tickSize")),
+                number(notional.get("minNotional") or notional.get("notional")), number(lot.get("maxQty")))
+
+
+# ============================== binance_futures
+# A USD-M futures account at Binance. Conditional orders live in a service of their own, with its own list and deletes, per symbol.
+#
+# In one-way mode every order of ours is reduce-only; in hedge mode the venue refuses that flag, and the position's side takes its place.
+FUTURES_STOPS = ("STOP", "STOP_MARKET", "TRAILING_STOP_MARKET")
+
+
+class FuturesAccount(Venue):
+    """See Venue."""
+
+    batch, per_symbol = 10, True
+
+    def __init__(self, asks: Binance, trades: Binance, settings: Mapping[str, Any], priced: bool) -> None:
+        self._asks, self._trades, self._priced = asks.of_futures(), trades.of_futures(), priced
+        self._wanted = set(settings["pairs"])
+        self._shared = settings.get("account") == "shared"
+        self._prefix = str(settings.get("client_id_prefix") or "")
+        self._rules: Dict[str, Rule] = {}
+        self._unclear: Tuple[str, ...] = ()
+        self._foreign = 0
+
+    # -- reading ----------------------------------------------------------------------------------------------------------
+    def open_orders(self) -> Tuple[Order, ...]:
+        """Return the bot's orders of both services."""
+        plain = self._asks.signed("GET", "/fapi/v1/openOrders")
+        algo = self._asks.signed("GET", "/fapi/v1/openAlgoOrders")
+        algo = algo.get("orders", algo) if isinstance(algo, dict) else algo
+        if not isinstance(plain, list) or not isinstance(algo, list):
+            raise Silent("the open orders have another form than documented")
+        rows = [("order", one) for one in plain] + [("algo", one) for one in algo]
+        mine = [(service, one) for service, one in rows if not self._shared or self._is_ours(service, one)]
+        self._foreign = len(rows) - len(mine)
+        self._unclear = tuple(str(one.get("orderId") or one.get("algoId")) for _, one in mine if one.get("side") not in ("BUY", "SELL"))
+        return tuple(futures_order(service, one) for service, one in mine if one.get("side") in ("BUY", "SELL"))
+
+    def _is_ours(self, service: str, raw: Mapping[str, Any]) -> bool:
+        named = str(raw.get("clientAlgoId" if service == "algo" else "clientOrderId") or "")
+        return bool(self._prefix) and named.startswith(self._prefix)
+
+    def read(self, orders: Tuple[Order, ...]) -> View:
+        """Return the reading; on a shared account what is in `pairs` is the bot's, because the venue nets positions by symbol."""
+        positions, prices = [], {}
+        for row in self._asks.signed("GET", "/fapi/v3/positionRisk"):
+            size, symbol = exact(row["positionAmt"], "positionAmt"), str(row["symbol"])
+            if not size or (self._shared and symbol not in self._wanted):
+                continue
+            side = str(row.get("positionSide") or "BOTH")
+            leg = "" if side == "BOTH" else side
+            long = size > 0 if not leg else leg == "LONG"
+            positions.append(Position(symbol, symbol, "futures", "long" if long else "short", abs(size), leg))
+            prices[symbol] = exact(row["markPrice"], "markPrice")
+        if positions and not {one.symbol for one in positions} <= set(self._rules) and (self._priced or not self._rules):
+            self._learn_rules()
+        rules = {one.symbol: self._rules.get(one.symbol, Rule()) for one in positions}
+        return View(orders, tuple(positions), prices, rules, self._unclear)
+
+    def _learn_rules(self) -> None:
+        for info in self._asks.public("/fapi/v1/exchangeInfo")["symbols"]:
+            self._rules[str(info["symbol"])] = futures_rule(info)
+
+    def left_alone(self) -> Dict[str, Any]:
+        """Return how many open orders are not the bot's."""
+        return {"foreign_orders": self._foreign}
+
+    # -- acting -----------------------------------------------------------------------------------------------------------
+    def cancel(self, orders: Sequence[Order]) -> List[str]:
+        """Cancel orders of one symbol and service; conditional ones have no batch by id."""
+        if orders[0].service == "order" and len(orders) > 1:
+            answers = self._asks.signed("DELETE", "/fapi/v1/batchOrders", symbol=orders[0].symbol,
+                                        orderIdList=json.dumps([int(one.id) for one in orders], separators=(",", ":")))
+            refused = [one for one in answers if isinstance(one, dict) and int(one.get("code") or 0) < 0]
+            hard = [one for one in refused if int(one["code"]) not in (-2011, -2013)]
+            if hard:
+                raise Refused("%s (%s)" % (hard[0].get("msg"), hard[0]["code"]))
+            return [one.id for one in orders]
+        for one in orders:
+            with contextlib.suppress(Gone):
+                self._delete(one)
+        return [one.id for one in orders]
+
+    def _delete(self, order: Order) -> Any:
+        if order.service == "algo":
+            return self._asks.signed("DELETE", "/fapi/v1/algoOrder", symbol=order.symbol, algoId=order.id)
+        return self._asks.signed("DELETE", "/fapi/v1/order", symbol=order.symbol, orderId=order.id)
+
+    def now(self) -> float:
+        """Return the venue's clock."""
+        return self._asks.now()
+
+    def protect(self, position: Position, amount: Decimal, trigger: Decimal, client_id: str, until: Optional[float]) -> None:
+        """Place a conditional market order that can only reduce."""
+        self._trades.signed("POST", "/fapi/v1/algoOrder", until, algoType="CONDITIONAL", symbol=position.symbol,
+                            side=position.exit_side.upper(), type="STOP_MARKET", triggerPrice=text_of(trigger), quantity=text_of(amount),
+                            clientAlgoId=client_id, newOrderRespType="RESULT", **_only_reduces(position))
+
+    def close(self, position: Position, amount: Decimal, limit: Decimal, until: Optional[float]) -> Fill:
+        """Trade against the position at a limit, at once or not at all."""
+        client_id = "%ss%x" % (self._prefix, time.time_ns() & 0xffffffff)
+        done = self._trades.signed("POST", "/fapi/v1/order", until, symbol=position.symbol, side=position.exit_side.upper(), type="LIMIT",
+                                   timeInForce="IOC", quantity=text_of(amount), price=text_of(limit), newClientOrderId=client_id,
+                                   newOrderRespType="RESULT", **_only_reduces(position))
+        filled, money = exact(done["executedQty"], "executedQty"), exact(done["cumQuote"], "cumQuote")
+        return Fill(filled, money, self._fee(position.symbol, done["orderId"]) if filled > 0 else ZERO)
+
+    def _fee(self, symbol: str, order_id: Any) -> Decimal:
+        """Return what the venue took for an order; 0 where it does not say."""
+        try:
+            rows = self._asks.signed("GET", "/fapi/v1/userTrades", symbol=symbol, orderId=order_id)
+            return sum((number(one.get("commission")) for one in rows), ZERO)
+        except (Refused, Silent, TypeError, AttributeError):
+            return ZERO
+
+
+def _only_reduces(position: Position) -> Dict[str, str]:
+    return {"positionSide": position.leg} if position.leg else {"reduceOnly": "true"}
+
+
+def futures_order(service: str, raw: Mapping[str, Any]) -> Order:
+    """Return an order of either service."""
+    algo = service == "algo"
+    kind = str(raw.get("orderType") if algo else raw.get("origType") or raw.get("type"))
+    side, symbol = str(raw["side"]).lower(), str(raw["symbol"])
+    left = number(raw.get("quantity")) if algo else max(ZERO, number(raw.get("origQty")) - number(raw.get("executedQty")))
+    leg = str(raw.get("positionSide") or "BOTH")
+    return Order(str(raw["algoId"] if algo else raw["orderId"]), symbol, symbol, "futures", side, kind in FUTURES_STOPS, left,
+                 number(raw.get("triggerPrice") if algo else raw.get("stopPrice")), raw.get("reduceOnly") is True,
+                 raw.get("closePosition") is True, "" if leg == "BOTH" else leg,
+                 str(raw.get("clientAlgoId" if algo else "clientOrderId") or ""), service,
+                 "%s %s %s %s" % (side, text_of(left), symbol, kind.lower()))
+
+
+def futures_rule(info: Mapping[str, Any]) -> Rule:
+    """Return a symbol's limits. The least value does not bind orders that only reduce; the largest order is that of the market."""
+    filters = {one["filterType"]: one for one in info["filters"]}
+    lot, market = filters.get("LOT_SIZE", {}), filters.get("MARKET_LOT_SIZE", {})
+    most = min((number(one.get("maxQty")) for one in (lot, market) if number(one.get("maxQty")) > 0), default=ZERO)
+    return Rule(number(lot.get("minQty")), number(lot.get("stepSize")), number(filters.get("PRICE_FILTER", {}).get("tickSize")), ZERO, most)
+
+
+# ============================== settings
+# The settings file and the keys: every field known, or one clear sentence.
+SETTINGS = "/etc/golive/kill_switch.json"
+VENUES = ("kraken", "binance", "binanceusdm")
+POLICIES = ("hold", "flatten")
+REQUIRED = ("system", "venue", "url", "credential", "quote", "pairs", "policy", "epoch_directory", "record_directory")
+KNOWN = (*REQUIRED, "ca_file", "fence", "page", "settle_s", "account", "client_id_prefix", "console", "margin", "inventory_since",
+         "flatten", "place_stops", "trade_credential", "lease_s")
+FLATTEN = ("loss_cap_quote", "price_guard_pct", "give_up_s", "fee_pct")
+LEASE_S = 12.0
+
+
+class Selling(NamedTuple):
+    """How positions are closed: at what cost at most (quote currency), how far from the last price, and for how long it is tried."""
+
+    loss_cap: Decimal = ZERO
+    guard_pct: Decimal = Decimal(2)
+    give_up_s: float = 120.0
+    fee_pct: Decimal = Decimal("0.5")
 
 
 def settings_from(path: str) -> Dict[str, Any]:
@@ -63,173 +1151,125 @@ def settings_from(path: str) -> Dict[str, Any]:
     unknown = sorted(set(data) - set(KNOWN))
     if missing or unknown:
         raise Problem("%s: missing %s; unknown %s" % (path, ", ".join(missing) or "nothing", ", ".join(unknown) or "nothing"))
-    if data["venue"] != "kraken" or data["policy"] != "hold":
-        raise Problem("%s: venue %s with policy %s is not known, expected kraken with hold" % (path, data["venue"], data["policy"]))
+    if data["venue"] not in VENUES or data["policy"] not in POLICIES:
+        raise Problem("%s: venue %s with policy %s is not known, expected one of %s with %s"
+                      % (path, data["venue"], data["policy"], ", ".join(VENUES), " or ".join(POLICIES)))
     if not data["url"].startswith("https://") and not data["url"].startswith("http://127.0.0.1:"):
         raise Problem("%s: url must be https" % path)
+    _check_selling(path, data)
     return data
 
 
-def credential_from(path: str) -> Tuple[str, bytes]:
-    """Return key id and secret: a systemd-creds sealed file (`.cred`) or a private JSON file. Raises Problem, never with a value."""
+def _check_selling(path: str, data: Dict[str, Any]) -> None:
+    """Refuse settings with which somebody else's coins could be sold, or a sale could cost without limit."""
+    spot, shared, flatten = data["venue"] != "binanceusdm", data.get("account") == "shared", data["policy"] == "flatten"
+    if (shared or flatten) and not data.get("client_id_prefix"):
+        raise Problem("%s: a %s needs client_id_prefix, by which the bot's own orders are told from others"
+                      % (path, "shared account" if shared else "policy flatten"))
+    if len(str(data.get("client_id_prefix") or "")) > 12:
+        raise Problem("%s: client_id_prefix: expected 12 characters at most, found %s" % (path, data["client_id_prefix"]))
+    if spot and (shared or flatten) and data.get("inventory_since") is None:
+        raise Problem("%s: a %s on spot needs inventory_since, a moment at which the bot held nothing: only what its own orders bought "
+                      "since then is its own" % (path, "shared account" if shared else "policy flatten"))
+    if data.get("inventory_since") is not None:
+        moment_of(data["inventory_since"], path)
+    given = data.get("flatten") or {}
+    odd = sorted(set(given) - set(FLATTEN)) if isinstance(given, dict) else ["no object"]
+    if odd:
+        raise Problem("%s: flatten: unknown %s, expected %s" % (path, ", ".join(odd), ", ".join(FLATTEN)))
+    if flatten and number(given.get("loss_cap_quote")) <= 0:
+        raise Problem("%s: policy flatten needs flatten.loss_cap_quote, what closing may cost at most, in %s" % (path, data["quote"]))
+    if flatten and spot and not data.get("place_stops"):
+        raise Problem("%s: policy flatten on spot needs place_stops: a position is sold by way of a stop that is there or placed" % path)
+    placed = data.get("place_stops")
+    if placed and (not isinstance(placed, dict) or not ZERO < number(placed.get("distance_pct")) < 100):
+        raise Problem("%s: place_stops: expected {\"distance_pct\": percent below 100}, found %r" % (path, placed))
+
+
+def selling_of(data: Dict[str, Any]) -> Selling:
+    """Return how positions are closed."""
+    given = data.get("flatten") or {}
+    plain = Selling()
+    return Selling(number(given.get("loss_cap_quote")), number(given.get("price_guard_pct", plain.guard_pct)),
+                   float(given.get("give_up_s", plain.give_up_s)), number(given.get("fee_pct", plain.fee_pct)))
+
+
+def moment_of(value: Any, path: str) -> float:
+    """Return a moment in seconds since 1970, given as such or as 2026-11-21T10:15:00Z. Raises Problem."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
     try:
-        if path.endswith(".cred"):
-            done = subprocess.run(["systemd-creds", "decrypt", "--name=kill_key", path, "-"], stdout=subprocess.PIPE,
-                                  stderr=subprocess.DEVNULL, timeout=CALL_TIMEOUT_S, check=True)
-            raw = done.stdout
-        else:
-            if os.stat(path).st_mode & 0o077:
-                raise Problem("%s: may be read by others; chmod 600 it" % path)
-            with open(path, "rb") as handle:
-                raw = handle.read()
+        return float(calendar.timegm(time.strptime(str(value), "%Y-%m-%dT%H:%M:%SZ")))
+    except ValueError:
+        raise Problem("%s: inventory_since: expected a time like 2026-11-21T10:15:00Z, found %r" % (path, value)) from None
+
+
+def credential_from(path: str, name: str = "kill_key", decode: bool = True) -> Tuple[str, bytes]:
+    """Return key id and secret: a systemd-creds sealed file (`.cred`) or a private JSON file. Raises Problem, never with a value.
+
+    `decode`: the secret is base64 (Kraken); else its characters are the key (Binance).
+    """
+    try:
+        raw = _sealed(path, name) if path.endswith(".cred") else _plain(path)
         data = json.loads(raw)
-        return str(data["key"]), base64.b64decode(data["secret"], validate=True)
+        return str(data["key"]), base64.b64decode(data["secret"], validate=True) if decode else str(data["secret"]).encode()
     except Problem:
         raise
-    except (OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError) as exc:
+    except (OSError, ValueError, KeyError, TypeError) as exc:
         raise Problem("%s: holds no usable key, found %s" % (path, type(exc).__name__)) from None
 
 
-class Kraken:
-    """The calls that stopping needs. One connection; a nonce of its own key, in microseconds."""
-
-    def __init__(self, url: str, ca_file: Optional[str], key: str, secret: bytes) -> None:
-        self._parts = urllib.parse.urlsplit(url)
-        self._tls = ssl.create_default_context(cafile=ca_file) if self._parts.scheme == "https" else None
-        self._key, self._secret, self._nonce = key, secret, 0
-        self._connection: Optional[http.client.HTTPConnection] = None
-
-    def private(self, call: str, **fields: Any) -> Any:
-        """Call a private method and return its result. Raises Refused in the venue's words, Silent when there is no answer."""
-        path = "/0/private/" + call
-        self._nonce = max(self._nonce + 1, time.time_ns() // 1000)
-        listed = any(isinstance(value, list) for value in fields.values())  # batch calls take lists, and these only as JSON
-        given = dict(fields, nonce=self._nonce)
-        body = json.dumps(given).encode() if listed else urllib.parse.urlencode(given).encode()
-        message = path.encode() + hashlib.sha256(str(self._nonce).encode() + body).digest()
-        signature = base64.b64encode(hmac.new(self._secret, message, hashlib.sha512).digest()).decode()
-        kind = "application/json" if listed else "application/x-www-form-urlencoded"
-        headers = {"API-Key": self._key, "API-Sign": signature, "Content-Type": kind}
-        return self._answer("POST", path, body, headers)
-
-    def public(self, call: str, **fields: Any) -> Any:
-        """Call a public method and return its result."""
-        return self._answer("GET", "/0/public/%s?%s" % (call, urllib.parse.urlencode(fields)), None, {})
-
-    def _answer(self, method: str, path: str, body: Optional[bytes], headers: Dict[str, str]) -> Any:
-        try:
-            if self._connection is None:
-                self._connection = self._connect()
-            self._connection.request(method, path, body, headers)
-            answer = self._connection.getresponse()
-            raw = answer.read(8 << 20)
-        except (OSError, http.client.HTTPException) as exc:
-            self._drop()
-            raise Silent("%s: %s" % (type(exc).__name__, str(exc)[:100])) from None
-        try:
-            data = json.loads(raw)
-            errors, result = data["error"], data.get("result")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            self._drop()
-            raise Silent("status %d without a Kraken answer" % answer.status) from None
-        if errors:
-            raise Refused("; ".join(str(one) for one in errors)[:300])
-        return result
-
-    def _connect(self) -> http.client.HTTPConnection:
-        host, port = self._parts.hostname or "", self._parts.port
-        if self._tls is not None:
-            return http.client.HTTPSConnection(host, port or 443, timeout=CALL_TIMEOUT_S, context=self._tls)
-        return http.client.HTTPConnection(host, port or 80, timeout=CALL_TIMEOUT_S)
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+def _plain(path: str) -> bytes:
+    handed = os.environ.get("CREDENTIALS_DIRECTORY")    # systemd's own ACL there shows as a group's right
+    if os.stat(path).st_mode & 0o077 and not (handed and os.path.dirname(path) == handed):
+        raise Problem("%s: may be read by others; chmod 600 it" % path)
+    with open(path, "rb") as handle:
+        return handle.read()
 
 
-Orders = Dict[str, Any]
-Pairs = Dict[str, Dict[str, str]]
-
-
-def sort_orders(orders: Orders, held: Dict[str, Decimal], pairs: Pairs) -> Tuple[List[str], List[str], List[str]]:
-    """Return (ids to cancel, ids that stay, ids that cannot be judged) of spot orders. Pure.
-
-    A buy opens or enlarges a position and goes. A sell on spot can only make one smaller and stays, unless its pair is known and its
-    asset no longer held (an orphan stop). With margin a sell may open a short position, which this version does not judge.
-    """
-    cancel: List[str] = []
-    keep: List[str] = []
-    unclear: List[str] = []
-    for txid, order in orders.items():
-        described = order.get("descr") if isinstance(order, dict) else None
-        side = described.get("type") if isinstance(described, dict) else None
-        if not isinstance(described, dict) or side not in ("buy", "sell") or described.get("leverage", "none") != "none":
-            unclear.append(txid)
-        elif side == "buy":
-            cancel.append(txid)
-        else:
-            pair = pairs.get(str(described.get("pair")))
-            orphan = pair is not None and held.get(pair["base"], Decimal(0)) <= 0
-            (cancel if orphan else keep).append(txid)
-    return cancel, keep, unclear
-
-
-def uncovered(orders: Orders, keep: List[str], held: Dict[str, Decimal], pairs: Pairs, dust: Dict[str, Decimal]) -> Dict[str, Decimal]:
-    """Return {asset: amount} of what is held and no resting stop covers, dust left out. Pure."""
-    covered: Dict[str, Decimal] = {}
-    for txid in keep:
-        described = orders[txid].get("descr") or {}
-        pair = pairs.get(str(described.get("pair")), {})
-        if described.get("ordertype") in STOP_TYPES and "base" in pair:
-            left = number(orders[txid].get("vol")) - number(orders[txid].get("vol_exec"))
-            covered[pair["base"]] = covered.get(pair["base"], Decimal(0)) + left
-    return {asset: amount - covered.get(asset, Decimal(0)) for asset, amount in held.items()
-            if amount - covered.get(asset, Decimal(0)) > dust.get(asset, Decimal(0))}
-
-
-def number(value: Any) -> Decimal:
-    """Return a venue's decimal text; what is none counts as zero."""
+def _sealed(path: str, name: str) -> bytes:
+    import subprocess  # noqa: PLC0415 (a cold start without a sealed key does not pay for it)
     try:
-        found = Decimal(str(value))
-    except InvalidOperation:
-        return Decimal(0)
-    return found if found.is_finite() else Decimal(0)
+        done = subprocess.run(["systemd-creds", "decrypt", "--name=%s" % name, path, "-"], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=CALL_TIMEOUT_S, check=True)
+    except subprocess.SubprocessError as exc:
+        raise ValueError(type(exc).__name__) from None
+    return done.stdout
 
 
-class Kill:
-    """One pull of the switch."""
+def key_files(data: Dict[str, Any]) -> Tuple[str, Optional[str]]:
+    """Return the file of the key that cancels, and of the one that may trade (None: the same)."""
+    return str(data["credential"]), data.get("trade_credential") or None
 
-    def __init__(self, settings: Dict[str, Any], venue: Kraken, say: Callable[[str], None]) -> None:
-        self.settings, self.venue, self.say = settings, venue, say
-        self.started = time.monotonic()
+
+# ============================== beside
+# What runs beside the cancel and is never waited for: the epoch, the fence around the bot, the page to people.
+FENCE_BUDGET_S = 2.0
+CONSOLE = "log in at the venue, delete the bot's API key, cancel its orders"
+
+
+class Beside:
+    """Three things that need no venue. Each says its trouble once and keeps nobody waiting."""
+
+    def __init__(self, settings: Dict[str, Any], mark: Callable[[str], None], trouble: Callable[[str], None],
+                 say: Callable[[str], None]) -> None:
+        self._settings, self._mark, self._trouble, self._say = settings, mark, trouble, say
         self.fenced = threading.Event()
-        self.marks: Dict[str, float] = {}
-        self.cancelled: List[str] = []
-        self.troubles: List[str] = []
         self.epoch: Optional[int] = None
-        self._pairs: Pairs = {}
-        self._asked: Set[str] = set()
+        self._threads = [threading.Thread(target=part, daemon=True) for part in (self.raise_epoch, self.fence, self.page)]
 
-    def elapsed(self) -> float:
-        """Return the seconds since the switch was pulled."""
-        return time.monotonic() - self.started
-
-    def run(self) -> Dict[str, Any]:
-        """Pull the switch and return the record once it is over."""
-        beside = [threading.Thread(target=part, daemon=True) for part in (self.raise_epoch, self.fence, self.page)]
-        for thread in beside:
+    def start(self) -> None:
+        """Begin all three."""
+        for thread in self._threads:
             thread.start()
-        self.console()
-        state = self.cancel_until_clean()
-        for thread in beside[:1]:
-            thread.join(FENCE_BUDGET_S)
-        return self.record(state)
 
-    # -- beside the cancel ------------------------------------------------------------------------------------------------
+    def finish(self) -> None:
+        """Give the epoch its time; it stops every other money action and is worth two seconds."""
+        self._threads[0].join(FENCE_BUDGET_S)
+
     def raise_epoch(self) -> None:
         """Raise the counter that every other money action asks for; a money action with an older ticket is refused from now on."""
-        directory = self.settings["epoch_directory"]
+        directory = self._settings["epoch_directory"]
         try:
             os.makedirs(directory, mode=0o755, exist_ok=True)
             known = max([int(name) for name in os.listdir(directory) if name.isdigit()] or [0])
@@ -242,34 +1282,40 @@ class Kill:
             finally:
                 os.close(handle)
         except (OSError, ValueError) as exc:
-            self.trouble("the epoch could not be raised here: %s" % type(exc).__name__)
+            self._trouble("the epoch could not be raised here: %s" % type(exc).__name__)
 
     def fence(self) -> None:
         """Stop and mask the bot on its own host by a forced ssh command, again and again until it is confirmed."""
-        command = self.settings.get("fence")
+        import subprocess  # noqa: PLC0415 (imported beside the first cancel, not before it)
+        command: List[str] = self._settings.get("fence") or []
         if not command:
-            self.trouble("no way to reach the bot's host is configured: power it off yourself, then confirm with --fenced")
+            if not self.fenced.is_set():
+                self._trouble("no way to reach the bot's host is configured: power it off yourself, then confirm with --fenced")
             return
         told = False
         while not self.fenced.is_set():
             try:
                 done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=15, check=False)
                 if done.returncode == 0 and json.loads(done.stdout or b"{}").get("stopped") is True:
-                    self.mark("fenced_s")
+                    self._mark("fenced_s")
                     self.fenced.set()
-                    self.say("the bot is stopped and masked on its host")
+                    self._say("the bot is stopped and masked on its host")
                     return
                 words = (done.stderr or done.stdout).decode("utf-8", "replace").strip()[-200:]
             except (OSError, ValueError, AttributeError, subprocess.SubprocessError) as exc:
                 words = type(exc).__name__
             if not told:
-                self.trouble("the bot's host did not confirm the stop (%s): power it off, then confirm with --fenced" % words)
+                self._trouble("the bot's host did not confirm the stop (%s): power it off, then confirm with --fenced" % words)
                 told = True
             time.sleep(1)
 
     def page(self) -> None:
         """Tell people, by a webhook; never waited for."""
-        page = self.settings.get("page")
+        self.tell("The kill switch was pulled", "paged_s")
+
+    def tell(self, text: str, mark: str) -> None:
+        """Send one alert."""
+        page = self._settings.get("page")
         if not page:
             return
         try:
@@ -278,123 +1324,315 @@ class Kill:
             parts = urllib.parse.urlsplit(page["url"])
             tls = ssl.create_default_context(cafile=page.get("ca_file"))
             connection = http.client.HTTPSConnection(parts.hostname or "", parts.port or 443, timeout=CALL_TIMEOUT_S, context=tls)
-            body = json.dumps([{"labels": {"alertname": "KillSwitch", "severity": "critical", "system": self.settings["system"]},
-                                "annotations": {"summary": "The kill switch was pulled"}}])
-            connection.request("POST", parts.path or "/alerts", body,
-                               {"Authorization": "Bearer " + token, "Content-Type": "application/json"})
-            status = connection.getresponse().status
+            body = json.dumps([{"labels": {"alertname": "KillSwitch", "severity": "critical", "system": self._settings["system"]},
+                                "annotations": {"summary": text}}])
+            with contextlib.closing(connection):
+                connection.request("POST", parts.path or "/alerts", body,
+                                   {"Authorization": "Bearer " + token, "Content-Type": "application/json"})
+                status = connection.getresponse().status
             if status >= 300:
                 raise OSError("status %d" % status)
-            self.mark("paged_s")
+            self._mark(mark)
         except (OSError, KeyError, http.client.HTTPException) as exc:
-            self.trouble("nobody could be paged: %s" % (str(exc)[:80] or type(exc).__name__))
+            self._trouble("nobody could be paged: %s" % (str(exc)[:80] or type(exc).__name__))
 
-    def console(self) -> None:
-        """Print what a person can do at the venue's own console, whatever becomes of this program."""
-        self.say("by hand: %s" % self.settings.get("console", "log in at the venue, delete the bot's API key, cancel its orders"))
 
-    # -- the cancel -------------------------------------------------------------------------------------------------------
-    def cancel_until_clean(self) -> str:
-        """Cancel entries until two readings, settle_s apart and after the fence, show none; return the final state in one word."""
+# ============================== kill
+# One pull of the switch: look, do what the plan says, look again, until nothing is left to do behind a confirmed fence.
+UNFENCED_PAUSE_S = 2.0          # two calls a round stay within the slowest tier's budget for a quarter of a minute, then it waits
+RATE_PAUSE_S = 3.0              # Kraken's counter falls by 0.33 to 1 a second
+WARN_EVERY_S = 5.0
+REFUSALS_MAX = 3
+
+
+class Kill:
+    """One pull of the switch."""
+
+    def __init__(self, settings: Dict[str, Any], venue: Venue, say: Callable[[str], None]) -> None:
+        self.settings, self.venue, self.say = settings, venue, say
+        self.started = time.monotonic()
+        self.marks: Dict[str, float] = {}
+        self.cancelled: List[str] = []
+        self.troubles: List[str] = []
+        self.beside = Beside(settings, self.mark, self.trouble, say)
+        self.policy = Policy(settings["policy"] == "flatten", settings.get("account") == "shared", bool(settings.get("place_stops")))
+        self.selling = selling_of(settings)
+        self.view: Optional[View] = None
+        self._reference: Dict[str, Decimal] = {}        # price of each symbol when it was first read: what closing is measured against
+        self.fees, self.slippage, self.costs_known = ZERO, ZERO, True
+        self._blocked: Set[Key] = set()
+        self._unprotectable: Set[Key] = set()
+        self._refusals: Dict[Tuple[str, Key], int] = {}
+        self._naked_since: Dict[Key, float] = {}
+        self._lease = float(settings.get("lease_s", LEASE_S))
+
+    def elapsed(self) -> float:
+        """Return the seconds since the switch was pulled."""
+        return time.monotonic() - self.started
+
+    def run(self) -> Dict[str, Any]:
+        """Pull the switch and return the record once it is over."""
+        self.beside.start()
+        self.say("by hand: %s" % self.settings.get("console", CONSOLE))
+        state = self.until_clean()
+        self.beside.finish()
+        return self.record(state)
+
+    # -- the loop ---------------------------------------------------------------------------------------------------------
+    def until_clean(self) -> str:
+        """Go on until two readings, settle_s apart and begun behind the fence, leave nothing to do; return the final state."""
         settle = float(self.settings.get("settle_s", 10.0))
         clean_since: Optional[float] = None
         warned = 0.0
         while True:
-            reading = self.attempt(self.read)
-            if reading is None:
+            fenced = self.beside.fenced.is_set()    # before the reading: what it shows is then the bot's last word
+            view, busy = self.look()
+            if view is None or busy:
                 clean_since = None
+            if view is None:
                 continue
-            orders, held, pairs, dust = reading
-            cancel, keep, unclear = sort_orders(orders, held, pairs)
-            if cancel:
+            todo = self.todo(view, fenced)
+            if todo:
                 clean_since = None
-                self.attempt(lambda ids=cancel: self.cancel(ids))  # type: ignore[misc]
+                self.do(todo, view)
                 continue
-            if unclear:
+            if busy:
+                continue
+            if view.unclear:
                 clean_since = None
-                self.trouble("these orders cannot be judged, look at them yourself: %s" % ", ".join(unclear[:20]))
+                self.trouble("these orders cannot be judged, look at them yourself: %s" % ", ".join(view.unclear[:20]))
                 time.sleep(min(1.0, settle))
                 continue
-            self.mark("no_entries_s")
             now = time.monotonic()
-            if not self.fenced.is_set():
+            if not fenced:
                 clean_since = None
-                if now - warned > 5:
+                if now - warned > WARN_EVERY_S:
                     self.say("no entry order is at the venue, but the bot is not fenced: it may still be trading")
                     warned = now
-                self.fenced.wait(UNFENCED_PAUSE_S)
+                self.beside.fenced.wait(min(UNFENCED_PAUSE_S, max(settle, 0.2)))
+                continue
+            if self._waits(view):
+                clean_since = None
+                time.sleep(0.2)
                 continue
             if clean_since is None:
                 clean_since = now
             elif now - clean_since >= settle:
-                naked = uncovered(orders, keep, held, pairs, dust)
-                if naked:
-                    self.say("NAKED: no stop covers " + ", ".join("%s %s" % (amount, asset) for asset, amount in sorted(naked.items())))
-                    return "NAKED"
-                return "held with stops" if any(held.values()) and keep else "flat"
+                return self.final(view)
             # Two readings, not a stream of them: the venue counts each call, and the next trouble may need what is left.
             time.sleep(settle)
 
-    def read(self) -> Tuple[Orders, Dict[str, Decimal], Pairs, Dict[str, Decimal]]:
-        """Return the bot's open orders, what its pairs hold, the pairs as the venue names them, and the dust limit of each asset."""
-        orders = self.ours(self.venue.private("OpenOrders")["open"] or {})
-        buys = {txid: one for txid, one in orders.items() if sort_orders({txid: one}, {}, {})[0]}
-        if buys:
-            return buys, {}, {}, {}  # first things first: a buy goes whatever is held; the rest is read after the first cancel
-        names = {*self.settings["pairs"], *(str((one.get("descr") or {}).get("pair")) for one in orders.values() if isinstance(one, dict))}
-        if names - self._asked:
-            listed = self.venue.public("AssetPairs", pair=",".join(sorted(names)))
-            self._asked |= names
-            self._pairs.update({name: {"base": one["base"], "minimum": one.get("ordermin", "0")} for key, one in listed.items()
-                                for name in (key, one.get("altname"), one.get("wsname")) if name})
-        balances = self.venue.private("Balance")
-        held = {pair["base"]: number(balances.get(pair["base"])) for pair in self._pairs.values()}
-        return orders, held, self._pairs, {pair["base"]: number(pair["minimum"]) for pair in self._pairs.values()}
+    def look(self) -> Tuple[Optional[View], bool]:
+        """Cancel what goes in any case, and return the rest of the reading, and whether anything was cancelled."""
+        orders = self.attempt(self.venue.open_orders)
+        if orders is None:
+            return None, False
+        urgent = [one for one in orders if surely_opens(one)]
+        if urgent:
+            self.cancel(urgent)
+            if not self.policy.flatten and not self.policy.may_place:
+                return None, True               # the next look shows what is left; under a flood every call counts
+        else:
+            self.mark("no_entries_s")
+        view = self.attempt(lambda: self.venue.read(tuple(one for one in orders if one not in urgent)))
+        if view is not None:
+            if urgent:
+                gone = {one.id for one in urgent}
+                view = view._replace(orders=tuple(one for one in view.orders if one.id not in gone))
+            self.view = view
+            for symbol, price in view.prices.items():
+                self._reference.setdefault(symbol, price)
+        return view, bool(urgent)
 
-    def ours(self, orders: Orders) -> Orders:
-        """Return the orders that are the bot's: on a dedicated account all, on a shared one those with its client id prefix."""
-        if self.settings.get("account") != "shared":
-            return orders
-        prefix = str(self.settings.get("client_id_prefix") or "")
-        return {txid: one for txid, one in orders.items()
-                if prefix and isinstance(one, dict) and str(one.get("cl_ord_id") or "").startswith(prefix)}
+    def todo(self, view: View, fenced: bool) -> List[Step]:
+        """Return what the plan asks for and what can be done now."""
+        if fenced and self.policy.flatten and self.elapsed() - self.marks.get("fenced_s", 0.0) > self.selling.give_up_s:
+            for position in view.positions:
+                if position.key not in self._blocked and not dust(position, view):
+                    self.block(position, "not closed within %.0f s" % self.selling.give_up_s)
+        wanted = steps(view, self.policy, fenced, frozenset(self._blocked))
+        bare = {step.position.key for step in wanted if step.do == "protect"}
+        now = time.monotonic()
+        self._naked_since = {key: self._naked_since.get(key, now) for key in bare}
+        return [step for step in wanted if step.do != "protect" or self._may_protect(step, now)]
 
-    def cancel(self, ids: List[str]) -> None:
-        """Cancel by id, in batches; an id that is gone meanwhile is what was wanted. What a batch refuses goes one by one."""
-        for start in range(0, len(ids), BATCH):
-            part = ids[start:start + BATCH]
+    def _may_protect(self, step: Step, now: float) -> bool:
+        key = step.position.key
+        if key in self._unprotectable:
+            return False
+        # A position without a stop may be one that another switch is selling at this moment: its right to sell ends before the lease.
+        return not (self.policy.flatten and step.position.market == "spot" and now - self._naked_since[key] < self._lease)
+
+    def _waits(self, view: View) -> bool:
+        """Say whether a position is only left alone until another switch's right to sell it has run out."""
+        bare = {one.position.key for one in steps(view, self.policy, True, frozenset(self._blocked)) if one.do == "protect"}
+        return bool(bare - self._unprotectable)
+
+    # -- what is done -----------------------------------------------------------------------------------------------------
+    def do(self, todo: Sequence[Step], view: View) -> None:
+        """Carry out the steps of one round; each stands alone."""
+        self.cancel([step.order for step in todo if step.do == "cancel"])
+        for step in todo:
+            if step.do == "protect":
+                self.guarded(step, lambda step=step: self.protect(step.position, step.amount, view, None))  # type: ignore[misc]
+            elif step.do == "close":
+                self.guarded(step, lambda step=step: self.close(step.position, step.amount, view, None))  # type: ignore[misc]
+            elif step.do == "claim":
+                self.guarded(step, lambda step=step: self.claim(step, view))  # type: ignore[misc]
+
+    def cancel(self, orders: Sequence[Order]) -> None:
+        """Cancel in the venue's batches; an id that is gone meanwhile is what was wanted. What a batch refuses goes one by one."""
+        for part in self._parts(orders):
             try:
-                if len(part) == 1:
-                    self.venue.private("CancelOrder", txid=part[0])
-                else:
-                    self.venue.private("CancelOrderBatch", orders=part)
+                done = self.venue.cancel(part)
             except Refused as exc:
-                if len(part) == 1 or "Rate limit" in str(exc):
-                    raise
+                if len(part) == 1 or exc.limited:
+                    self.attempt(_raiser(exc))
+                    return
                 self.trouble("the venue refused the batch (%s), cancelling one by one" % exc)
-                for txid in part:
-                    self.attempt(lambda txid=txid: self.venue.private("CancelOrder", txid=txid))  # type: ignore[misc]
-            self.mark("first_cancel_s")
-            self.cancelled += part
+                done = [one.id for one in part if self.attempt(lambda one=one: self.venue.cancel([one]))]  # type: ignore[misc]
+            except (Silent, KeyError, TypeError, AttributeError, ValueError) as exc:
+                self.attempt(_raiser(exc))
+                return
+            if done:
+                self.mark("first_cancel_s")
+            self.cancelled += done
+
+    def _parts(self, orders: Sequence[Order]) -> List[List[Order]]:
+        groups: Dict[Tuple[str, str], List[Order]] = {}
+        for one in orders:
+            groups.setdefault((one.service, one.symbol) if self.venue.per_symbol else ("", ""), []).append(one)
+        size = self.venue.batch
+        return [group[start:start + size] for group in groups.values() for start in range(0, len(group), size)]
+
+    def guarded(self, step: Step, act: Callable[[], Any]) -> None:
+        """Do a step; one that the venue refuses again and again is given up, so that the end can be told."""
+        before = len(self.troubles)
+        refused: List[Refused] = []
+
+        def once() -> Any:
+            try:
+                return act()
+            except Gone:
+                return None
+            except Refused as exc:
+                refused.append(exc)
+                raise
+        self.attempt(once)
+        if not refused or refused[0].limited:
+            return
+        key = (step.do, step.position.key)
+        self._refusals[key] = self._refusals.get(key, 0) + 1
+        if self._refusals[key] >= REFUSALS_MAX:
+            if step.do == "protect":
+                self._unprotectable.add(step.position.key)
+            else:
+                self.block(step.position, self.troubles[-1] if len(self.troubles) > before else str(refused[0]))
+
+    def block(self, position: Position, why: str) -> None:
+        """Close a position no further; it is protected instead."""
+        self._blocked.add(position.key)
+        self.trouble("%s is not closed any further: %s" % (position.symbol, why))
+
+    def protect(self, position: Position, amount: Decimal, view: View, until: Optional[float]) -> None:
+        """Place a stop for an amount. Its client id is the same for every switch that sees the same, so that only one is placed."""
+        price, rule = view.prices.get(position.symbol, ZERO), view.rules.get(position.symbol, Rule())
+        if price <= 0:
+            raise Silent("no price of %s" % position.symbol)
+        share = number((self.settings.get("place_stops") or {}).get("distance_pct")) / 100
+        trigger = stepped(price * (1 - share if position.side == "long" else 1 + share), rule.tick)
+        count = sum(1 for one in view.orders if one.key == position.key)
+        seed = "%s|%s|%s|%d" % (self.settings["system"], position.symbol, position.leg, count)
+        prefix = str(self.settings.get("client_id_prefix") or "")
+        client_id = (prefix + "k" + hashlib.sha256(seed.encode()).hexdigest())[:18]
+        self.venue.protect(position, amount, max(trigger, rule.tick), client_id, until)
+        self.say("a stop was placed for %s %s" % (amount, position.asset))
+
+    def claim(self, step: Step, view: View) -> None:
+        """Cancel a resting sell and, because it was ours to cancel, sell what was left of it before the deadline, or protect it again."""
+        until = self.venue.now() + self._lease * 0.8
+        left = min(self.venue.claim(step.order), step.amount)
+        self.cancelled.append(step.order.id)
+        position, rule = step.position, view.rules.get(step.position.symbol, Rule())
+        while left > 0 and not dust(position._replace(size=left), view) and self.venue.now() < until:
+            amount = stepped(min(left, rule.most) if rule.most > 0 else left, rule.lot)
+            try:
+                fill = self.close(position, amount, view, until)
+            except Refused as exc:
+                self.trouble("the venue refused: %s" % exc)
+                if not exc.limited:
+                    break
+                self.pause(exc)
+                continue
+            left -= fill.amount
+            if fill.amount <= 0:
+                break
+        if left > 0 and not dust(position._replace(size=left), view):
+            self.protect(position, stepped(left, rule.lot), view, until)
+
+    def close(self, position: Position, amount: Decimal, view: View, until: Optional[float]) -> Fill:
+        """Trade one slice at the price guard or better, as far as the loss cap still allows."""
+        price, rule = view.prices.get(position.symbol, ZERO), view.rules.get(position.symbol, Rule())
+        if price <= 0:
+            raise Silent("no price of %s" % position.symbol)
+        reference = self._reference.get(position.symbol, price)
+        fee = amount * price * self.selling.fee_pct / 100
+        room = (self.selling.loss_cap - self.fees - self.slippage - fee) / amount       # quote currency a unit
+        guard = price * self.selling.guard_pct / 100
+        if position.side == "long":
+            limit = stepped(max(price - guard, reference - room), rule.tick, up=True)
+            short = limit > price
+        else:
+            limit = stepped(min(price + guard, reference + room), rule.tick)
+            short = limit < price
+        if room <= 0 or short:
+            self.block(position, "closing it would cost more than %s %s" % (self.selling.loss_cap, self.settings["quote"]))
+            return Fill()
+        try:
+            fill = self.venue.close(position, amount, limit, until)
+        except Silent:
+            self.costs_known = False            # it may have traded; the next reading shows the position, not its price
+            raise
+        self.mark("first_close_s")
+        self.fees += fill.fee
+        worse = fill.amount * reference - fill.money
+        self.slippage += worse if position.side == "long" else -worse
+        return fill
 
     def attempt(self, act: Callable[[], Any]) -> Any:
         """Do one step; trouble at the venue is said once in its own words, and tried again after a short pause."""
         try:
             return act()
+        except Gone:
+            return None
         except Refused as exc:
-            if "EOrder:Unknown order" in str(exc):
-                return None
             self.trouble("the venue refused: %s" % exc)
-            time.sleep(RATE_PAUSE_S if "Rate limit" in str(exc) else 1.0 if "Unavailable" in str(exc) else 0.1)
+            self.pause(exc)
         except Silent as exc:
             self.trouble("the venue did not answer: %s" % exc)
             time.sleep(0.25)
-        except (KeyError, TypeError, AttributeError) as exc:
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError, ArithmeticError) as exc:
             self.trouble("the venue's answer has another form than documented: %s" % type(exc).__name__)
             time.sleep(0.5)
         return None
 
+    def pause(self, exc: Refused) -> None:
+        """Wait as the venue asks."""
+        time.sleep(max(exc.wait_s, RATE_PAUSE_S) if exc.limited else 1.0 if "Unavailable" in str(exc) else 0.1)
+
     # -- the record -------------------------------------------------------------------------------------------------------
+    def final(self, view: View) -> str:
+        """Return the state in one word, and say what is naked or too small to be traded."""
+        self.mark("final_s")
+        bare = naked(view)
+        small = [one for one in view.positions if one.size > 0 and dust(one, view)]
+        if small:
+            self.say("too small to trade, left: %s" % ", ".join("%s %s" % (one.size, one.asset) for one in small))
+        if bare:
+            self.say("NAKED: no stop covers " + ", ".join("%s %s" % (amount, asset) for asset, amount in sorted(bare.items())))
+            return "NAKED"
+        return "held with stops" if any(one.size > 0 and not dust(one, view) for one in view.positions) else "flat"
+
     def mark(self, name: str) -> None:
         """Remember when something was true for the first time, in seconds since the start."""
         self.marks.setdefault(name, round(self.elapsed(), 3))
@@ -407,9 +1645,15 @@ class Kill:
 
     def record(self, state: str) -> Dict[str, Any]:
         """Write and return what happened; a disk that is full is said, and stops nothing."""
+        view = self.view or View(())
         record = {"system": self.settings["system"], "state": state, "seconds": round(self.elapsed(), 3), "marks": self.marks,
-                  "cancelled": len(set(self.cancelled)), "fenced": self.fenced.is_set(), "epoch": self.epoch, "troubles": self.troubles,
-                  "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+                  "cancelled": len(set(self.cancelled)), "fenced": self.beside.fenced.is_set(), "epoch": self.beside.epoch,
+                  "troubles": self.troubles, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "policy": self.settings["policy"],
+                  "naked": {asset: str(amount) for asset, amount in naked(view).items()},
+                  "positions": [{"symbol": one.symbol, "side": one.side, "leg": one.leg, "size": str(one.size), "dust": dust(one, view)}
+                                for one in view.positions if one.size > 0],
+                  "cost": {"currency": self.settings["quote"], "fees": str(self.fees), "slippage": str(self.slippage),
+                           "complete": self.costs_known}, "left_alone": self.venue.left_alone()}
         try:
             os.makedirs(self.settings["record_directory"], mode=0o750, exist_ok=True)
             name = "kill-%s-%d.json" % (time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()), os.getpid())
@@ -420,27 +1664,78 @@ class Kill:
         return record
 
 
+def _raiser(exc: BaseException) -> Callable[[], Any]:
+    def again() -> Any:
+        raise exc
+    return again
+
+
+NOTHING_BLOCKED: FrozenSet[Key] = frozenset()
+
+
+# ============================== main
+# The command line.
+
+
+def venue_of(settings: Dict[str, Any], path: str = SETTINGS) -> Venue:
+    """Return the account that the settings name. Raises Problem."""
+    cancels, trades = key_files(settings)
+    decode, ca_file = settings["venue"] == "kraken", settings.get("ca_file") or None
+    first = credential_from(cancels, "kill_key", decode)
+    second = credential_from(trades, "trade_key", decode) if trades else None
+    priced = settings["policy"] == "flatten" or bool(settings.get("place_stops"))
+    since = moment_of(settings["inventory_since"], path) if settings.get("inventory_since") is not None else None
+    if settings["venue"] == "kraken":
+        asks = Kraken(settings["url"], ca_file, *first)
+        return KrakenAccount(asks, Kraken(settings["url"], ca_file, *second) if second else asks, settings, priced, since)
+    one = Binance(settings["url"], ca_file, *first)
+    two = Binance(settings["url"], ca_file, *second) if second else one
+    if settings["venue"] == "binance":
+        return SpotAccount(one, two, settings, priced, since)
+    return FuturesAccount(one, two, settings, priced)
+
+
 def dry_run(kill: Kill) -> int:
-    """Say what would be done, in what order, and touch nothing. A pair's holdings are read as in earnest."""
-    orders = kill.attempt(lambda: kill.ours(kill.venue.private("OpenOrders")["open"] or {}))
-    if orders is None:
+    """Say what would be done, in what order, and touch nothing."""
+    orders = kill.attempt(kill.venue.open_orders)
+    view: Optional[View] = kill.attempt(lambda: kill.venue.read(orders)) if orders is not None else None
+    if view is None:
         return 2
-    buys, rest, unclear = sort_orders(orders, {}, {})
-    reading = None if buys else kill.attempt(kill.read)
-    if reading is not None:
-        buys, rest, unclear = sort_orders(*reading[:3])
-    for word, ids in (("cancel", buys), ("keep", rest), ("not judge", unclear)):
-        for txid in ids:
-            kill.say("would %s %s: %s" % (word, txid, (orders[txid].get("descr") or {}).get("order", "an order")))
-    kill.say("would raise the epoch, void the ticket, stop and mask the bot, page")
+    kill.say("0. would raise the epoch, void the ticket, stop and mask the bot, page")
+    going = to_cancel(view, kill.policy)
+    first = [one for one in going if surely_opens(one)]
+    for number, (word, listed) in enumerate((("cancel", first), ("cancel", [one for one in going if one not in first]),
+                                             ("keep", [one for one in view.orders if one not in going])), 1):
+        for one in listed:
+            kill.say("%d. would %s %s: %s" % (number, word, one.id, one.words or "%s %s %s" % (one.side, one.left, one.symbol)))
+    for txid in view.unclear:
+        kill.say("1. would not judge %s: look at it yourself" % txid)
+    for position in view.positions:
+        kill.say("position: %s %s %s%s" % (position.side, position.size, position.asset,
+                                           ", too small to trade" if dust(position, view) else ""))
+    left = view._replace(orders=tuple(one for one in view.orders if one not in going))
+    for step in steps(left, kill.policy, True):
+        kill.say("4. %s" % _told(step))
+    for asset, amount in sorted(naked(left).items()):
+        kill.say("no stop covers %s %s" % (amount, asset))
+    kill.say("5. would read everything back until two readings are clean")
     return 0
 
 
+def _told(step: Step) -> str:
+    if step.do == "protect":
+        return "would place a stop for %s %s" % (step.amount, step.position.asset)
+    if step.do == "close":
+        return "would close %s %s, reducing only" % (step.amount, step.position.symbol)
+    return "would cancel %s and, behind the fence, sell the %s %s that it held" % (step.order.id, step.amount, step.position.asset)
+
+
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Command line; see the module's text."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    """Command line; see the head of the file."""
+    parser = argparse.ArgumentParser(description="Stop, now: cancel every entry order at the venue, fence the bot, keep the stops.")
     parser.add_argument("--settings", default=SETTINGS)
     parser.add_argument("--dry-run", action="store_true", help="list what would be done; touch nothing")
+    parser.add_argument("--now", action="store_true", help="the same as no option; what the card says")
     parser.add_argument("--fenced", action="store_true", help="you have powered the bot's host off yourself")
     chosen = parser.parse_args(arguments)
     began = time.monotonic()
@@ -452,16 +1747,16 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
     try:
         settings = settings_from(chosen.settings)
-        key, secret = credential_from(settings["credential"])
+        venue = venue_of(settings, chosen.settings)
     except Problem as exc:
         print("kill_switch: %s" % exc, file=sys.stderr)
-        print("by hand: log in at the venue, delete the bot's API key, cancel its orders", file=sys.stderr)
+        print("by hand: %s" % CONSOLE, file=sys.stderr)
         return 64
-    kill = Kill(settings, Kraken(settings["url"], settings.get("ca_file"), key, secret), say)
+    kill = Kill(settings, venue, say)
     if chosen.dry_run:
         return dry_run(kill)
     if chosen.fenced:
-        kill.fenced.set()
+        kill.beside.fenced.set()
     record = kill.run()
     say("%s after %.1f s, %d orders cancelled" % (record["state"], record["seconds"], record["cancelled"]))
     with contextlib.suppress(OSError):

@@ -190,7 +190,7 @@ def test_nothing_of_the_key_is_printed_or_recorded(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    ({"policy": "flatten"}, "expected kraken with hold"), ({"url": "http://example.net"}, "must be https"),
+    ({"policy": "wait"}, "expected one of kraken"), ({"policy": "flatten"}, "needs client_id_prefix"), ({"url": "http://example.net"}, "must be https"),
     ({"credential": "/nowhere"}, "holds no usable key"), ({"surprise": 1}, "unknown surprise"), ({"pairs": []}, "missing pairs")])
 def test_wrong_settings_end_in_one_sentence_and_still_say_what_a_person_can_do(scene: Scene, change: dict[str, Any], words: str) -> None:
     scene.settings.update(change)

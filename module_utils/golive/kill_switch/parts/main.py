@@ -1,0 +1,108 @@
+"""The command line."""
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from typing import Any, Dict, List, Optional
+
+from .beside import CONSOLE
+from .binance_calls import Binance
+from .binance_futures import FuturesAccount
+from .binance_spot import SpotAccount
+from .kill import Kill
+from .kraken import KrakenAccount
+from .kraken_calls import Kraken
+from .plan import Step, View, dust, naked, steps, surely_opens, to_cancel
+from .settings import SETTINGS, credential_from, key_files, moment_of, settings_from
+from .venue import Venue
+from .words import Problem
+
+
+def venue_of(settings: Dict[str, Any], path: str = SETTINGS) -> Venue:
+    """Return the account that the settings name. Raises Problem."""
+    cancels, trades = key_files(settings)
+    decode, ca_file = settings["venue"] == "kraken", settings.get("ca_file") or None
+    first = credential_from(cancels, "kill_key", decode)
+    second = credential_from(trades, "trade_key", decode) if trades else None
+    priced = settings["policy"] == "flatten" or bool(settings.get("place_stops"))
+    since = moment_of(settings["inventory_since"], path) if settings.get("inventory_since") is not None else None
+    if settings["venue"] == "kraken":
+        asks = Kraken(settings["url"], ca_file, *first)
+        return KrakenAccount(asks, Kraken(settings["url"], ca_file, *second) if second else asks, settings, priced, since)
+    one = Binance(settings["url"], ca_file, *first)
+    two = Binance(settings["url"], ca_file, *second) if second else one
+    if settings["venue"] == "binance":
+        return SpotAccount(one, two, settings, priced, since)
+    return FuturesAccount(one, two, settings, priced)
+
+
+def dry_run(kill: Kill) -> int:
+    """Say what would be done, in what order, and touch nothing."""
+    orders = kill.attempt(kill.venue.open_orders)
+    view: Optional[View] = kill.attempt(lambda: kill.venue.read(orders)) if orders is not None else None
+    if view is None:
+        return 2
+    kill.say("0. would raise the epoch, void the ticket, stop and mask the bot, page")
+    going = to_cancel(view, kill.policy)
+    first = [one for one in going if surely_opens(one)]
+    for number, (word, listed) in enumerate((("cancel", first), ("cancel", [one for one in going if one not in first]),
+                                             ("keep", [one for one in view.orders if one not in going])), 1):
+        for one in listed:
+            kill.say("%d. would %s %s: %s" % (number, word, one.id, one.words or "%s %s %s" % (one.side, one.left, one.symbol)))
+    for txid in view.unclear:
+        kill.say("1. would not judge %s: look at it yourself" % txid)
+    for position in view.positions:
+        kill.say("position: %s %s %s%s" % (position.side, position.size, position.asset,
+                                           ", too small to trade" if dust(position, view) else ""))
+    left = view._replace(orders=tuple(one for one in view.orders if one not in going))
+    for step in steps(left, kill.policy, True):
+        kill.say("4. %s" % _told(step))
+    for asset, amount in sorted(naked(left).items()):
+        kill.say("no stop covers %s %s" % (amount, asset))
+    kill.say("5. would read everything back until two readings are clean")
+    return 0
+
+
+def _told(step: Step) -> str:
+    if step.do == "protect":
+        return "would place a stop for %s %s" % (step.amount, step.position.asset)
+    if step.do == "close":
+        return "would close %s %s, reducing only" % (step.amount, step.position.symbol)
+    return "would cancel %s and, behind the fence, sell the %s %s that it held" % (step.order.id, step.amount, step.position.asset)
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Command line; see the head of the file."""
+    parser = argparse.ArgumentParser(description="Stop, now: cancel every entry order at the venue, fence the bot, keep the stops.")
+    parser.add_argument("--settings", default=SETTINGS)
+    parser.add_argument("--dry-run", action="store_true", help="list what would be done; touch nothing")
+    parser.add_argument("--now", action="store_true", help="the same as no option; what the card says")
+    parser.add_argument("--fenced", action="store_true", help="you have powered the bot's host off yourself")
+    chosen = parser.parse_args(arguments)
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        clean = "".join(char if char.isprintable() else "?" for char in text)
+        with contextlib.suppress(OSError):  # a terminal that is gone must not end the kill
+            print("[%7.3f s] %s" % (time.monotonic() - began, clean), flush=True)
+
+    try:
+        settings = settings_from(chosen.settings)
+        venue = venue_of(settings, chosen.settings)
+    except Problem as exc:
+        print("kill_switch: %s" % exc, file=sys.stderr)
+        print("by hand: %s" % CONSOLE, file=sys.stderr)
+        return 64
+    kill = Kill(settings, venue, say)
+    if chosen.dry_run:
+        return dry_run(kill)
+    if chosen.fenced:
+        kill.beside.fenced.set()
+    record = kill.run()
+    say("%s after %.1f s, %d orders cancelled" % (record["state"], record["seconds"], record["cancelled"]))
+    with contextlib.suppress(OSError):
+        print(json.dumps(record), flush=True)
+    return 3 if record["state"] == "NAKED" else 0
