@@ -76,17 +76,18 @@ class MoneyAction(ActionBase):  # type: ignore[misc]  # ansible has no types
 
     def _epoch_of(self, host: str, task_vars: Mapping[str, Any]) -> int | None:
         """The question goes out over a connection of its own: what a task or a variable says about an epoch is not an answer."""
-        variables = dict(task_vars["hostvars"][host])
+        # Raw: only what the connection asks for is templated. Variables of roles may need what an action does not have.
+        variables = {**task_vars["hostvars"].raw_get(host), "hostvars": task_vars["hostvars"]}
+        templar = self._templar.copy_with_new_env(available_variables=variables)
         play_context = self._play_context.copy()
-        play_context.remote_addr = str(variables.get("ansible_host", host))
-        kind = str(variables.get("ansible_connection", "ssh"))
+        play_context.remote_addr = str(templar.template(variables.get("ansible_host", host)))
+        kind = str(templar.template(variables.get("ansible_connection", "ssh")))
         connection, _ = connection_loader.get_with_context(kind, play_context, new_stdin=None, task_uuid=self._task._uuid)
         if connection is None:
             return None
         try:
-            templar = self._templar.copy_with_new_env(available_variables=variables)
             connection.set_options(var_options=connection._resolve_option_variables(variables, templar))
-            python = str(variables.get("ansible_python_interpreter") or "/usr/bin/python3")
+            python = str(templar.template(variables.get("ansible_python_interpreter")) or "/usr/bin/python3")
             _, stdout, _ = connection.exec_command(f"{python} -ISE -", in_data=(epoch.READ % epoch.EPOCH_DIR).encode(), sudoable=False)
         except AnsibleError:
             return None
