@@ -35,10 +35,11 @@ def reasons(stages: Sequence[str], installed: Mapping[str, Any] | None, wanted: 
         return []
     if there > here + 1:
         return [f"the stage after {installed['stage']} is {stages[here + 1]}, the ticket is for {stage}: no stage is skipped"]
-    return _evidence(installed["stage"], evidence, days_min, events_min)
+    return undecided(installed["stage"], evidence, days_min, events_min)
 
 
-def _evidence(stage: str, evidence: Mapping[str, Any] | str | None, days_min: float, events_min: int) -> list[str]:
+def undecided(stage: str, evidence: Mapping[str, Any] | str | None, days_min: float, events_min: int) -> list[str]:
+    """Return why a stage does not let the next one be armed, by the facts of its record."""
     if evidence is None or isinstance(evidence, str):
         return [f"stage {stage} is not decided: {evidence or 'there is no record of it'}"]
     found = []
