@@ -51,7 +51,12 @@ def _certificate(subject: str, key: Any, issuer: str, signer: Any, ca: bool, day
         .not_valid_before(now - timedelta(days=10))
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        # Strict verification, the default of Python 3.13, wants both identifiers and an authority that says what it may do.
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
+    if ca:
+        builder = builder.add_extension(x509.KeyUsage(False, False, False, False, False, True, True, False, False), critical=True)
     if not ca:
         names: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host)]
         if host == "localhost":
