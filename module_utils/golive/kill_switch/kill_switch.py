@@ -419,6 +419,10 @@ class Venue:
         """Trade an amount at a limit or better, at once or not at all, making the position smaller; not after `until`."""
         raise NotImplementedError
 
+    def rehearse(self, position: Position, amount: Decimal, limit: Decimal) -> None:
+        """Ask the venue whether it would take that order from this key, without placing it. Raises Refused when it would not."""
+        raise NotImplementedError
+
     def left_alone(self) -> Dict[str, Any]:
         """Return what was seen and is not the bot's, for the report."""
         return {}
@@ -678,6 +682,11 @@ class KrakenAccount(Venue):
         txid = self._add(position, amount, client_id[:18], until, ordertype="limit", price=text_of(limit), timeinforce="IOC")
         raw = self._asks.private("QueryOrders", txid=txid)[txid]
         return Fill(exact(raw.get("vol_exec"), "vol_exec"), exact(raw.get("cost"), "cost"), number(raw.get("fee")))
+
+    def rehearse(self, position: Position, amount: Decimal, limit: Decimal) -> None:
+        """Validate only."""
+        self._trades.private("AddOrder", pair=position.symbol, type=position.exit_side, ordertype="limit", price=text_of(limit),
+                             volume=text_of(amount), timeinforce="IOC", validate="true")
 
     def _add(self, position: Position, amount: Decimal, client_id: str, until: Optional[float], **how: str) -> str:
         fields: Dict[str, Any] = {"pair": position.symbol, "type": position.exit_side, "volume": text_of(amount), **how}
@@ -968,6 +977,11 @@ class SpotAccount(Venue):
         quote = self._info[position.symbol].get("quoteAsset")
         fees = sum((number(one.get("commission")) for one in done.get("fills") or [] if one.get("commissionAsset") == quote), ZERO)
         return Fill(exact(done["executedQty"], "executedQty"), exact(done["cummulativeQuoteQty"], "cummulativeQuoteQty"), fees)
+
+    def rehearse(self, position: Position, amount: Decimal, limit: Decimal) -> None:
+        """Ask the venue's test of orders."""
+        self._trades.signed("POST", "/api/v3/order/test", symbol=position.symbol, side="SELL", type="LIMIT", timeInForce="IOC",
+                            quantity=text_of(amount), price=text_of(limit))
 
 
 def spot_rule(info: Mapping[str, Any]) -> Rule:
@@ -1550,6 +1564,10 @@ class Kill:
 
     def claim(self, step: Step, view: View) -> None:
         """Cancel a resting sell and, because it was ours to cancel, sell what was left of it before the deadline, or protect it again."""
+        limit = self.limit(step.position, step.amount, view)
+        if limit is None:
+            return
+        self.venue.rehearse(step.position, step.amount, limit)     # a stop is not taken away for a sale that the venue would refuse
         until = self.venue.now() + self._lease * 0.8
         left = min(self.venue.claim(step.order), step.amount)
         self.cancelled.append(step.order.id)
@@ -1570,8 +1588,8 @@ class Kill:
         if left > 0 and not dust(position._replace(size=left), view):
             self.protect(position, stepped(left, rule.lot), view, until)
 
-    def close(self, position: Position, amount: Decimal, view: View, until: Optional[float]) -> Fill:
-        """Trade one slice at the price guard or better, as far as the loss cap still allows."""
+    def limit(self, position: Position, amount: Decimal, view: View) -> Optional[Decimal]:
+        """Return the worst price that price guard and loss cap allow for an amount, None when there is none: the position is blocked."""
         price, rule = view.prices.get(position.symbol, ZERO), view.rules.get(position.symbol, Rule())
         if price <= 0:
             raise Silent("no price of %s" % position.symbol)
@@ -1587,7 +1605,15 @@ class Kill:
             short = limit < price
         if room <= 0 or short:
             self.block(position, "closing it would cost more than %s %s" % (self.selling.loss_cap, self.settings["quote"]))
+            return None
+        return limit
+
+    def close(self, position: Position, amount: Decimal, view: View, until: Optional[float]) -> Fill:
+        """Trade one slice at the price guard or better, as far as the loss cap still allows."""
+        limit = self.limit(position, amount, view)
+        if limit is None:
             return Fill()
+        reference = self._reference.get(position.symbol, limit)
         try:
             fill = self.venue.close(position, amount, limit, until)
         except Silent:

@@ -4,67 +4,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from golive.kill_switch import kill_switch
 
-from tests.integration.exchange_sandbox.conftest import Client, Sandbox, eventually, make_sandbox  # noqa: F401 (fixture)
-
-FILE = Path(kill_switch.__file__)
-KILL_RIGHTS = ["query-funds", "query-open-trades", "query-closed-trades", "close-trades"]
-STOPPED = [sys.executable, "-c", "print('{\"stopped\": true}')"]
-
-
-class Scene:
-    """A bot's account with two resting buys, a position and its stop; and the kill machine's own key and settings."""
-
-    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
-        self.sandbox, self.folder = sandbox, folder
-        sandbox.account(tier="unlimited")
-        self.bot: Client = sandbox.key()
-        made = sandbox.ask("POST", "keys", {"account": "bot", "rights": KILL_RIGHTS}, 201)
-        credential = folder / "key.json"
-        credential.write_text(json.dumps({"key": made["key"], "secret": made["secret"]}))
-        credential.chmod(0o600)
-        self.settings: dict[str, Any] = {
-            "system": "kraken-micro", "venue": "kraken", "url": sandbox.venue, "credential": str(credential), "quote": "USDT",
-            "pairs": ["SHIBUSDT"], "policy": "hold", "epoch_directory": str(folder / "epoch"), "record_directory": str(folder / "records"),
-            "settle_s": 0.3, "fence": STOPPED}
-
-    def price(self, factor: float) -> str:
-        return "%.8f" % (float(self.bot.look()["c"][0]) * factor)
-
-    def entries(self, count: int = 2) -> None:
-        for _ in range(count):
-            self.bot.buy(ordertype="limit", price=self.price(0.5))
-
-    def position(self, *, stop: bool) -> None:
-        self.bot.buy()
-        if stop:
-            self.bot.good("AddOrder", pair="SHIBUSDT", type="sell", ordertype="stop-loss", price=self.price(0.9), volume="600000")
-
-    def open_orders(self) -> dict[str, Any]:
-        return self.bot.good("OpenOrders")["open"]
-
-    def command(self, *arguments: str) -> list[str]:
-        path = self.folder / "settings.json"
-        path.write_text(json.dumps(self.settings))
-        return [sys.executable, "-ISE", str(FILE), "--settings", str(path), *arguments]
-
-    def pull(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(*arguments), capture_output=True, text=True, check=False, timeout=60)
+from tests.integration.exchange_sandbox.conftest import Sandbox, eventually, make_sandbox, shared  # noqa: F401 (fixture)
+from tests.integration.kill_switch.scene import Scene, record
 
 
 @pytest.fixture
-def scene(make_sandbox: Callable[..., Sandbox], tmp_path: Path) -> Scene:  # noqa: F811
-    return Scene(make_sandbox(), tmp_path)
-
-
-def record(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    return json.loads(done.stdout.splitlines()[-1])
+def scene(shared: Sandbox, tmp_path: Path) -> Scene:  # noqa: F811
+    return Scene(shared, tmp_path, "bot-%s" % uuid.uuid4().hex[:8])
 
 
 def test_entries_go_and_the_stop_of_the_position_stays(scene: Scene) -> None:
@@ -103,7 +56,7 @@ def test_an_orphan_stop_goes_once_nothing_is_held(scene: Scene) -> None:
 
 def test_a_refused_first_cancel_is_said_in_the_venues_words_and_repeated(scene: Scene) -> None:
     scene.entries(1)
-    scene.sandbox.cruelty("cancel_fails_once", account="bot", times=1)
+    scene.sandbox.cruelty("cancel_fails_once", account=scene.account, times=1)
     done = scene.pull()
     assert record(done)["state"] == "flat"
     assert scene.open_orders() == {}
@@ -123,7 +76,8 @@ def test_without_a_fence_it_says_that_the_bot_may_still_trade_and_does_not_end(s
         pulled.terminate()
 
 
-def test_a_dead_venue_is_waited_for_and_paged_about(scene: Scene) -> None:
+def test_a_dead_venue_is_waited_for(make_sandbox: Callable[..., Sandbox], tmp_path: Path) -> None:  # noqa: F811
+    scene = Scene(make_sandbox(), tmp_path)
     scene.entries(1)
     scene.sandbox.stop()
     with subprocess.Popen(scene.command(), stdout=subprocess.PIPE, text=True) as pulled:
@@ -177,7 +131,7 @@ def test_a_dry_run_touches_nothing(scene: Scene) -> None:
 def test_the_judge_finds_nothing_wrong_with_its_requests(scene: Scene) -> None:
     scene.entries(3)
     scene.pull()
-    assert scene.sandbox.failed() == set()
+    assert scene.sandbox.failed(scene.account) == set()
 
 
 def test_nothing_of_the_key_is_printed_or_recorded(scene: Scene) -> None:
@@ -190,7 +144,8 @@ def test_nothing_of_the_key_is_printed_or_recorded(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    ({"policy": "wait"}, "expected one of kraken"), ({"policy": "flatten"}, "needs client_id_prefix"), ({"url": "http://example.net"}, "must be https"),
+    ({"policy": "wait"}, "expected one of kraken"), ({"policy": "flatten"}, "needs client_id_prefix"),
+    ({"url": "http://example.net"}, "must be https"),
     ({"credential": "/nowhere"}, "holds no usable key"), ({"surprise": 1}, "unknown surprise"), ({"pairs": []}, "missing pairs")])
 def test_wrong_settings_end_in_one_sentence_and_still_say_what_a_person_can_do(scene: Scene, change: dict[str, Any], words: str) -> None:
     scene.settings.update(change)

@@ -190,6 +190,11 @@ class SpotAccount(Venue):
         fees = sum((number(one.get("commission")) for one in done.get("fills") or [] if one.get("commissionAsset") == quote), ZERO)
         return Fill(exact(done["executedQty"], "executedQty"), exact(done["cummulativeQuoteQty"], "cummulativeQuoteQty"), fees)
 
+    def rehearse(self, position: Position, amount: Decimal, limit: Decimal) -> None:
+        """Ask the venue's test of orders."""
+        self._trades.signed("POST", "/api/v3/order/test", symbol=position.symbol, side="SELL", type="LIMIT", timeInForce="IOC",
+                            quantity=text_of(amount), price=text_of(limit))
+
 
 def spot_rule(info: Mapping[str, Any]) -> Rule:
     """Return a symbol's limits out of its filters."""

@@ -225,6 +225,10 @@ class Kill:
 
     def claim(self, step: Step, view: View) -> None:
         """Cancel a resting sell and, because it was ours to cancel, sell what was left of it before the deadline, or protect it again."""
+        limit = self.limit(step.position, step.amount, view)
+        if limit is None:
+            return
+        self.venue.rehearse(step.position, step.amount, limit)     # a stop is not taken away for a sale that the venue would refuse
         until = self.venue.now() + self._lease * 0.8
         left = min(self.venue.claim(step.order), step.amount)
         self.cancelled.append(step.order.id)
@@ -245,8 +249,8 @@ class Kill:
         if left > 0 and not dust(position._replace(size=left), view):
             self.protect(position, stepped(left, rule.lot), view, until)
 
-    def close(self, position: Position, amount: Decimal, view: View, until: Optional[float]) -> Fill:
-        """Trade one slice at the price guard or better, as far as the loss cap still allows."""
+    def limit(self, position: Position, amount: Decimal, view: View) -> Optional[Decimal]:
+        """Return the worst price that price guard and loss cap allow for an amount, None when there is none: the position is blocked."""
         price, rule = view.prices.get(position.symbol, ZERO), view.rules.get(position.symbol, Rule())
         if price <= 0:
             raise Silent("no price of %s" % position.symbol)
@@ -262,7 +266,15 @@ class Kill:
             short = limit < price
         if room <= 0 or short:
             self.block(position, "closing it would cost more than %s %s" % (self.selling.loss_cap, self.settings["quote"]))
+            return None
+        return limit
+
+    def close(self, position: Position, amount: Decimal, view: View, until: Optional[float]) -> Fill:
+        """Trade one slice at the price guard or better, as far as the loss cap still allows."""
+        limit = self.limit(position, amount, view)
+        if limit is None:
             return Fill()
+        reference = self._reference.get(position.symbol, limit)
         try:
             fill = self.venue.close(position, amount, limit, until)
         except Silent:

@@ -202,6 +202,11 @@ class KrakenAccount(Venue):
         raw = self._asks.private("QueryOrders", txid=txid)[txid]
         return Fill(exact(raw.get("vol_exec"), "vol_exec"), exact(raw.get("cost"), "cost"), number(raw.get("fee")))
 
+    def rehearse(self, position: Position, amount: Decimal, limit: Decimal) -> None:
+        """Validate only."""
+        self._trades.private("AddOrder", pair=position.symbol, type=position.exit_side, ordertype="limit", price=text_of(limit),
+                             volume=text_of(amount), timeinforce="IOC", validate="true")
+
     def _add(self, position: Position, amount: Decimal, client_id: str, until: Optional[float], **how: str) -> str:
         fields: Dict[str, Any] = {"pair": position.symbol, "type": position.exit_side, "volume": text_of(amount), **how}
         if client_id:

@@ -53,6 +53,10 @@ class Venue:
         """Trade an amount at a limit or better, at once or not at all, making the position smaller; not after `until`."""
         raise NotImplementedError
 
+    def rehearse(self, position: Position, amount: Decimal, limit: Decimal) -> None:
+        """Ask the venue whether it would take that order from this key, without placing it. Raises Refused when it would not."""
+        raise NotImplementedError
+
     def left_alone(self) -> Dict[str, Any]:
         """Return what was seen and is not the bot's, for the report."""
         return {}
