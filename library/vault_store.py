@@ -17,6 +17,18 @@ options:
   threshold: {description: How many of them unseal., type: int, required: true}
   shares: {description: Where the controller keeps the encrypted shares., type: path, required: true}
   rehearsal_people: {description: Secret keys of the lab's own people; never in production., type: path}
+  config:
+    description: >-
+      What else the store should hold, by section C(mounts auths policies approles password_policies quotas transit_keys pki_roots
+      pki_intermediates pki_roles plugins databases database_roles database_static_roles). Fields as the API names them, secrets as
+      references under C(secret).
+    type: dict
+    default: {}
+  processes:
+    description: "Who reads what: C({name: {reads: [path], from: [address], token_period: s, secret_id_ttl: s}})."
+    type: dict
+    default: {}
+  identity_ttl: {description: Seconds after which the controller's secret id ends and is made anew; 0 is never., type: int, default: 0}
 attributes:
   check_mode: {support: full}
 author: golive
@@ -35,6 +47,10 @@ EXAMPLES = r"""
 RETURN = r"""
 changes:
   description: Objects C(vault:ADDRESS), C(vault_mount:…), C(vault_policy:…) …; op initialise, unseal, create, update.
+  returned: always
+  type: list
+surplus:
+  description: Objects that are in the store and not in code; never removed. In a drift run they are changes with op C(surplus) as well.
   returned: always
   type: list
 """

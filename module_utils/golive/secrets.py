@@ -31,7 +31,7 @@ def resolve(reference: str, variables: Mapping[str, Any], template: Any = lambda
         if kind == "file":
             return _private(Path(path))
         if kind == "vault" and field:
-            connected = client.login(settings.from_variables(variables, template), _run(variables))
+            connected = client.login(settings.from_variables(variables, template), run_of(variables))
             return str(connected.token) if (path, field) == ("self", "token") else client.read_field(connected, path, field)
     except GoliveError as exc:
         raise GoliveError(f"secret {reference} cannot be had: {exc}") from None
@@ -41,13 +41,13 @@ def resolve(reference: str, variables: Mapping[str, Any], template: Any = lambda
 
 def forget(variables: Mapping[str, Any], template: Any = lambda value: value) -> None:
     """Revoke this run's token, if it ever logged in. A store that does not answer lets the token expire by itself."""
-    run = _run(variables)
+    run = run_of(variables)
     if run is not None and (settings.token_directory() / run).is_file():
         with contextlib.suppress(GoliveError):
             client.forget(settings.from_variables(variables, template), run)
 
 
-def _run(variables: Mapping[str, Any]) -> str | None:
+def run_of(variables: Mapping[str, Any]) -> str | None:
     """Return the run that this task belongs to; a scenario without a run logs in on each use."""
     try:
         return rundir.current(session.reports_of(session.system_of([str(variables["inventory_file"])]))).run

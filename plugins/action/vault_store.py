@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from golive import secrets
 from golive.errors import GoliveError
 from golive.store import bring_up, client, people, settings, wanted
 
@@ -22,22 +23,37 @@ class ActionModule(ActionBase):
             "controller_cidrs": {"type": "list", "elements": "str", "default": []},
             "keepers": {"type": "list", "elements": "str", "required": True}, "threshold": {"type": "int", "required": True},
             "keepers_public": {"type": "list", "elements": "str", "default": []}, "shares": {"type": "path", "required": True},
-            "rehearsal_people": {"type": "path"}})
+            "rehearsal_people": {"type": "path"}, "config": {"type": "dict", "default": {}}, "processes": {"type": "dict", "default": {}},
+            "identity_ttl": {"type": "int", "default": 0}})
         try:
-            changes = self._make(given, task_vars)
+            changes, surplus = self._make(given, task_vars)
         except GoliveError as exc:
             return {**result, "failed": True, "msg": str(exc)}
-        return {**result, "changed": bool(changes), "changes": changes}
+        if surplus and self._drifting(task_vars):
+            # Drift is what differs from code; that nobody asked golive to remove it does not make it less of a difference.
+            changes = changes + [{"object": one, "op": "surplus", "before": None, "after": None} for one in surplus]
+        elif surplus:
+            self._display.warning(f"in the store and not in code: {', '.join(surplus)}")
+        return {**result, "changed": bool(changes), "changes": changes, "surplus": surplus}
 
-    def _make(self, given: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
+    def _drifting(self, task_vars: dict[str, Any]) -> bool:
+        value = self._templar.template(task_vars["golive_dry"]) if "golive_dry" in task_vars else False
+        return value is True or str(value).lower() in {"true", "yes", "1"}
+
+    def _make(self, given: dict[str, Any], task_vars: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
         dry = bool(self._task.check_mode)
         store = settings.from_variables(task_vars, self._templar.template)
-        want = wanted.system_wants(given["system"], given["audit_files"], given["controller_cidrs"])
+        more = wanted.from_inventory(given["config"])
+        engines = {path: str(one.get("type")) for path, one in more.mounts.items()}
+        want = wanted.joined(
+            wanted.system_wants(given["system"], given["audit_files"], given["controller_cidrs"], engines=engines,
+                                identity_ttl=given["identity_ttl"]),
+            wanted.processes_want(given["system"], given["processes"]), more)
         try:
             _await_answer(store, 0 if dry else WAIT_S)
         except GoliveError:
             if dry:  # not built yet: everything is still to come
-                return bring_up.plan_for_nothing(store.address, want)
+                return bring_up.plan_for_nothing(store.address, want), []
             raise
         secret = Path(given["rehearsal_people"]) if given["rehearsal_people"] else None
         public = given["keepers_public"] or (people.enrol(secret, given["keepers"]) if secret and not dry else [])
@@ -45,7 +61,19 @@ class ActionModule(ActionBase):
             raise GoliveError("every keeper of an unseal key needs an OpenPGP key", found=f"{len(public)} keys",
                               expected=f"{len(given['keepers'])}", todo="set secrets_keepers_public")
         keepers = bring_up.Keepers(given["keepers"], public, given["threshold"], Path(given["shares"]), secret)
-        return bring_up.bring_up(store, keepers, want, f"{given['system']}-controller", dry=dry)
+        run = secrets.run_of(task_vars)
+        changes = bring_up.bring_up(store, keepers, want, f"{given['system']}-controller", dry=dry,
+                                    resolve=lambda reference: secrets.resolve(reference, task_vars, self._templar.template), run=run)
+        if dry and any(one["op"] in {"initialise", "unseal"} or one["object"].startswith("vault_identity:") for one in changes):
+            return changes, []  # nobody can ask it yet
+        try:
+            return changes, bring_up.surplus(store, want, run)
+        except GoliveError as exc:
+            if not (dry and changes):
+                raise
+            # Its own policy is among the changes: until then the controller may not read all that it will compare.
+            self._display.warning(f"what is in the store and not in code cannot be told before this is applied: {exc}")
+            return changes, []
 
 
 def _await_answer(store: settings.Settings, seconds: float) -> None:

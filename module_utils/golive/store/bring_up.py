@@ -17,7 +17,7 @@ import hvac
 from ..errors import GoliveError
 from . import client, config, people
 from .settings import Settings
-from .wanted import Wanted, differences
+from .wanted import Difference, Wanted, differences
 
 ACTIVE_S = 30
 
@@ -39,8 +39,12 @@ def plan_for_nothing(address: str, wanted: Wanted) -> list[dict[str, Any]]:
     return first + [one.change() for one in differences(wanted, Wanted())] + [_identity_change(wanted)]
 
 
-def bring_up(settings: Settings, keepers: Keepers, wanted: Wanted, role: str, *, dry: bool) -> list[dict[str, Any]]:
-    """Make the store what it should be and return the changes. Raises GoliveError that says who has to do what."""
+def bring_up(settings: Settings, keepers: Keepers, wanted: Wanted, role: str, *, dry: bool,
+             resolve: Callable[[str], str] | None = None, run: str | None = None) -> list[dict[str, Any]]:
+    """Make the store what it should be and return the changes. Raises GoliveError that says who has to do what.
+
+    `resolve` gives the value of a reference, for objects that are made with a secret; `run` is whose one login is used.
+    """
     anonymous = client.unauthenticated(settings)
     changes: list[dict[str, Any]] = []
     if not client.said(anonymous.sys.is_initialized, "say whether it is initialised"):
@@ -54,21 +58,23 @@ def bring_up(settings: Settings, keepers: Keepers, wanted: Wanted, role: str, *,
         if dry:
             return changes
         _unseal(anonymous, keepers)
-    known = settings.identity.is_file()
+    known = _reader(settings, run)
     root = None
-    if not known and not dry:
+    if known is None and not dry:
         root = _root(anonymous, keepers)
-    reader = client.login(settings, None) if known else root
+    reader = known or root
     if reader is None:  # a dry run on a store that was initialised but never configured
         return changes + [one.change() for one in differences(wanted, Wanted())] + [_identity_change(wanted)]
-    found = differences(wanted, config.current(reader))
-    changes += [one.change() for one in found if one.op != "surplus"]
+    found = _to_do(wanted, config.current(reader, wanted, strict=root is not None))
     if dry:
-        return changes
-    if any(one.op != "surplus" for one in found):
-        root = root or _root(anonymous, keepers)
-        config.apply(root, wanted, found)
-    if not known and root is not None:
+        return changes + [one.change() for one in found]
+    if found and root is None:
+        root = _root(anonymous, keepers)
+        found = _to_do(wanted, config.current(root, wanted))
+    changes += [one.change() for one in found]
+    if found and root is not None:
+        config.apply(root, wanted, found, resolve)
+    if known is None and root is not None:
         changes.append(_identity_change(wanted))
         _identify(root, role, settings)
     if root is not None:
@@ -77,9 +83,25 @@ def bring_up(settings: Settings, keepers: Keepers, wanted: Wanted, role: str, *,
     return changes
 
 
-def surplus(settings: Settings, wanted: Wanted) -> list[str]:
+def _to_do(wanted: Wanted, there: Wanted) -> list[Difference]:
+    return [one for one in differences(wanted, there) if one.op != "surplus"]
+
+
+def _reader(settings: Settings, run: str | None) -> hvac.Client | None:
+    """Return the logged-in controller, or None where it has no identity (any more): its secret id has ended, or was revoked."""
+    if not settings.identity.is_file():
+        return None
+    try:
+        return client.login(settings, run)
+    except GoliveError as exc:
+        if any(word in str(exc) for word in ("invalid role or secret ID", "invalid secret id", "invalid role ID")):
+            return None
+        raise
+
+
+def surplus(settings: Settings, wanted: Wanted, run: str | None = None) -> list[str]:
     """Return the objects that are in the store and not in code: reported as drift, never removed by golive."""
-    found = differences(wanted, config.current(client.login(settings, None)))
+    found = differences(wanted, config.current(client.login(settings, run), wanted))
     return [f"vault_{one.kind}:{one.name}" for one in found if one.op == "surplus"]
 
 
@@ -151,5 +173,11 @@ def _root(anonymous: hvac.Client, keepers: Keepers) -> hvac.Client:
 
 def _identify(root: hvac.Client, role: str, settings: Settings) -> None:
     role_id = client.said(lambda: root.auth.approle.read_role_id(role), "read the role id")["data"]["role_id"]
-    secret_id = client.said(lambda: root.auth.approle.generate_secret_id(role), "make a secret id")["data"]["secret_id"]
+    # Wrapped, so that the answer that passes by holds no secret id; it is opened once, here, and that it could be opened proves that
+    # nobody opened it before.
+    wrapped = client.said(lambda: root.auth.approle.generate_secret_id(role, wrap_ttl="60s"), "make a secret id")["wrap_info"]["token"]
+    opener = client.unauthenticated(settings)
+    opener.token = wrapped
+    opened = client.said(opener.sys.unwrap, "unwrap the secret id")
+    secret_id = opened["data"]["secret_id"]
     client.private_file(settings.identity, json.dumps({"role_id": role_id, "secret_id": secret_id}).encode("ascii"))

@@ -3,13 +3,16 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import json
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import hvac
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -17,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from golive.errors import GoliveError
 from golive.lab.vault_binary import vault_folder
-from golive.store import client
+from golive.store import bring_up, client
 from golive.store.settings import Settings
 
 
@@ -54,30 +57,85 @@ class Server:
         self.start()
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    certificate(tmp_path)
-    (tmp_path / "data").mkdir()
-    (tmp_path / "vault.hcl").write_text(f"""
+def free_ports() -> tuple[int, int]:
+    """Return a port for clients and one for the cluster."""
+    with socket.socket() as one, socket.socket() as two:
+        one.bind(("127.0.0.1", 0))
+        two.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1]), int(two.getsockname()[1])
+
+
+def prepare(folder: Path, node: str = "one") -> Server:
+    """Write certificate and configuration of a store into a folder; nothing runs yet."""
+    port, cluster = free_ports()
+    certificate(folder)
+    (folder / "data").mkdir()
+    (folder / "vault.hcl").write_text(f"""
 ui = false
 disable_mlock = true
 api_addr = "https://127.0.0.1:{port}"
-cluster_addr = "https://127.0.0.1:{port + 1}"
-storage "raft" {{ path = "{tmp_path}/data"
+cluster_addr = "https://127.0.0.1:{cluster}"
+plugin_directory = "{vault_folder().resolve()}"
+storage "raft" {{ path = "{folder}/data"
   performance_multiplier = 1
-  node_id = "one" }}
+  node_id = "{node}" }}
 listener "tcp" {{ address = "127.0.0.1:{port}"
-  cluster_address = "127.0.0.1:{port + 1}"
-  tls_cert_file = "{tmp_path}/server.crt"
-  tls_key_file = "{tmp_path}/server.key" }}
+  cluster_address = "127.0.0.1:{cluster}"
+  tls_cert_file = "{folder}/server.crt"
+  tls_key_file = "{folder}/server.key" }}
 """)
-    running = Server(tmp_path, Settings(f"https://127.0.0.1:{port}", tmp_path / "server.crt", tmp_path / "identity.json"))
+    return Server(folder, Settings(f"https://127.0.0.1:{port}", folder / "server.crt", folder / "identity.json"))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    running = prepare(tmp_path)
     running.start()
     yield running
     running.kill()
+
+
+@dataclass
+class Opened:
+    """An unsealed store with its root token: for tests of what is configured, not of how it is brought up."""
+
+    server: Server
+    token: str
+    key: str
+
+    def root(self) -> hvac.Client:
+        connected = client.unauthenticated(self.server.settings)
+        connected.token = self.token
+        return connected
+
+    def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Ask by the server's own command line."""
+        environment = {"VAULT_ADDR": self.server.settings.address, "VAULT_CACERT": str(self.server.settings.ca_file), "VAULT_TOKEN": self.token,
+                       "PATH": "/usr/bin:/bin", "HOME": str(self.server.folder)}
+        done = subprocess.run([str(vault_folder() / "vault"), *arguments], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 or not check, done.stderr
+        return done
+
+    def read(self, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.cli("read", "-format=json", path).stdout)["data"]
+        return found
+
+    def unseal(self) -> None:
+        self.root().sys.submit_unseal_key(self.key)
+        bring_up._await_active(client.unauthenticated(self.server.settings))
+
+
+def open_store(server: Server) -> Opened:
+    """Initialise a running store with one key and unseal it."""
+    made = client.unauthenticated(server.settings).sys.initialize(secret_shares=1, secret_threshold=1)
+    opened = Opened(server, made["root_token"], made["keys_base64"][0])
+    opened.unseal()
+    return opened
+
+
+@pytest.fixture
+def opened(server: Server) -> Opened:
+    return open_store(server)
 
 
 def certificate(folder: Path) -> None:

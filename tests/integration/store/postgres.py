@@ -1,0 +1,65 @@
+"""A PostgreSQL server on loopback for one test: its own cluster, its own port, passwords over the wire."""
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def binaries() -> Path | None:
+    """Return the folder of the newest server that is installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    return found[-1].parent if found else None
+
+
+@dataclass
+class Postgres:
+    """`ask` runs one statement as a user; its answer is text, its failure an AssertionError with the server's words."""
+
+    port: int
+    bin: Path
+
+    def ask(self, user: str, password: str, statement: str, *, fails: bool = False) -> str:
+        done = subprocess.run([str(self.bin / "psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", user, "-d", "postgres", "-XAtc", statement],
+                              env={**os.environ, "PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5"}, capture_output=True, text=True, check=False)
+        assert (done.returncode != 0) == fails, done.stderr
+        return done.stdout.strip() if not fails else done.stderr.strip()
+
+
+@contextmanager
+def running(password: str) -> Iterator[Postgres]:
+    """Start a server whose superuser `keeper` has this password; it is removed at the end."""
+    folder = binaries()
+    assert folder is not None, "PostgreSQL's server is not installed: apt-get install postgresql"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    root = Path(tempfile.mkdtemp(prefix="golive-pg-"))
+    as_server = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    if as_server:
+        shutil.chown(root, "postgres", "postgres")
+    (root / "pw").write_text(password)
+    (root / "pw").chmod(0o644)
+    subprocess.run([*as_server, str(folder / "initdb"), "-D", str(root / "data"), "-U", "keeper", "--pwfile", str(root / "pw"), "-A", "scram-sha-256",
+                    "--no-sync"], check=True, capture_output=True, cwd="/")
+    server = subprocess.Popen([*as_server, str(folder / "postgres"), "-D", str(root / "data"), "-p", str(port), "-k", str(root), "-h", "127.0.0.1",
+                               "-c", "fsync=off"], cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while subprocess.run([str(folder / "pg_isready"), "-h", "127.0.0.1", "-p", str(port)], capture_output=True, check=False).returncode:
+            assert server.poll() is None, "PostgreSQL did not start"
+            assert time.monotonic() < deadline, "PostgreSQL did not answer in time"
+            time.sleep(0.1)
+        yield Postgres(port, folder)
+    finally:
+        subprocess.run([*as_server, str(folder / "pg_ctl"), "-D", str(root / "data"), "-m", "immediate", "stop"], check=False, capture_output=True,
+                       cwd="/")
+        server.wait()
+        shutil.rmtree(root, ignore_errors=True)
