@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 from .money import ZERO
 from .orders import Fill
+from .positions import Futures
 
 #: ledger lines kept in memory per account; the journal keeps all
 LEDGER_KEPT = 20_000
@@ -49,6 +50,12 @@ class Account:
     volume_by_day: dict[int, Decimal] = field(default_factory=dict)
     #: cancel everything at this exchange time (dead man's timer)
     cancel_all_at: Optional[float] = None
+    #: the same per symbol, as Binance futures has it
+    countdowns: dict[str, float] = field(default_factory=dict)
+    #: where the account trades; its equity is counted in that venue's prices
+    venue: str = "kraken"
+    #: positions, leverage and modes of perpetuals
+    futures: Futures = field(default_factory=Futures)
 
     def balance(self, asset: str) -> Decimal:
         return self.balances.get(asset, ZERO)

@@ -19,6 +19,7 @@ from .errors import BadRequest, NotFound, SandboxError
 from .generator import PATTERNS
 from .judge import RULES
 from .money import parse, plain
+from .positions import WALLET
 from .rates import KRAKEN_TIERS
 from .recorder import EVER
 from .view import account_view
@@ -135,21 +136,32 @@ class Admin:
     # -- accounts and keys ---------------------------------------------------------------------------------------------
 
     async def create_account(self, request: web.Request) -> web.Response:
-        data = await _body(request, ("name", "balances", "profile", "tier", "limits"))
+        data = await _body(request, ("name", "balances", "profile", "tier", "limits", "venue"))
         name = str(data.get("name", ""))
         if not _NAME.fullmatch(name):
             raise BadRequest("name: expected letters, digits, _ . - (at most 63), found %r" % name[:60])
         if name in self._exchange.engine.accounts:
             return _answer({"error": "account %s exists; change it with PATCH" % name}, 409)
-        balances = self._balances(data.get("balances") or {})
+        venue = str(data.get("venue", next(iter(self._rights))))
+        if venue not in self._rights:
+            raise BadRequest("venue: expected one of %s, found %r" % (", ".join(self._rights), venue[:40]))
+        balances = self._balances(data.get("balances") or {}, venue)
         account = self._exchange.create_account(
-            name, balances, profile.check(data.get("profile")), self._tier(data.get("tier", "pro")), self._limits(data.get("limits"))
+            name,
+            balances,
+            profile.check(data.get("profile")),
+            self._tier(data.get("tier", "pro")),
+            self._limits(data.get("limits")),
+            venue,
         )
         await self._exchange.durable()
         return _answer(account_view(self._exchange, account), 201)
 
-    def _balances(self, raw: Any) -> dict[str, Decimal]:
-        assets = {asset for item in self._exchange.engine.instruments.values() for asset in (item.base, item.quote)}
+    def _balances(self, raw: Any, venue: str) -> dict[str, Decimal]:
+        """Read first balances. `um:USDT` is the futures wallet."""
+        items = [item for item in self._exchange.engine.instruments.values() if item.venue == venue]
+        assets = {item.quote for item in items} | {item.base for item in items if item.contract is None}
+        assets |= {item.quote.removeprefix(WALLET) for item in items}
         if not isinstance(raw, dict):
             raise BadRequest('balances: expected {"USDT": "200"}')
         out = {}
@@ -210,9 +222,9 @@ class Admin:
     async def create_key(self, request: web.Request) -> web.Response:
         data = await _body(request, ("account", "venue", "rights", "ip_allowlist", "nonce_window", "name", "valid_for_s"))
         account = self._account(str(data.get("account", "")))
-        venue = str(data.get("venue", "kraken"))
-        if venue not in self._rights:
-            raise BadRequest("venue: expected one of %s, found %r" % (", ".join(self._rights), venue[:40]))
+        venue = str(data.get("venue", account.venue))
+        if venue not in self._rights or venue != account.venue:
+            raise BadRequest("venue: expected %s, the account's, found %r" % (account.venue, venue[:40]))
         rights, allowlist = data.get("rights"), data.get("ip_allowlist") or []
         if not isinstance(rights, list) or set(map(str, rights)) - set(self._rights[venue]):
             raise BadRequest("rights: expected a list out of %s" % ", ".join(self._rights[venue]))

@@ -17,8 +17,11 @@ from .config import Config, Listener
 from .core import Exchange
 from .errors import SandboxError
 from .recording import read
+from .venues.binance.gate import ALL_RIGHTS as BINANCE_RIGHTS
+from .venues.binance.instruments import SYMBOLS, Symbol, by_name
+from .venues.binance.rest import Rest as BinanceRest
 from .venues.kraken.auth import ALL_RIGHTS
-from .venues.kraken.instruments import BY_SYMBOL, PAIRS, find_pair
+from .venues.kraken.instruments import PAIRS, Pair, find_pair
 from .venues.kraken.rest import Rest
 from .venues.kraken.ws import WebSocket
 
@@ -29,20 +32,35 @@ async def _mark(request: web.Request, response: web.StreamResponse) -> None:
 
 def build_exchange(config: Config) -> Exchange:
     """Make the exchange with the configured pairs. Raises SandboxError for a pair that no venue knows."""
-    unknown = [name for name in config.pairs if find_pair(name) is None]
+    everything: list[Pair | Symbol] = [
+        *(pair for pair in PAIRS if "kraken" in config.venues),
+        *(item for item in SYMBOLS if item.market in config.venues),
+    ]
+    by_symbol = {item.instrument.symbol: item for item in everything}
+
+    def find(name: str) -> Pair | Symbol | None:
+        found = by_name(name) or find_pair(name)
+        return found if found is not None and found.instrument.symbol in by_symbol else None
+
+    unknown = [name for name in config.pairs if find(name) is None]
     if unknown:
-        raise SandboxError("pairs: unknown %s; known: %s" % (", ".join(unknown), ", ".join(BY_SYMBOL)))
-    chosen = [find_pair(name) for name in config.pairs] if config.pairs else list(PAIRS)
+        raise SandboxError("pairs: unknown %s; known: %s" % (", ".join(unknown), ", ".join(by_symbol)))
+    named = [find(name) for name in config.pairs]
+    chosen = [item for item in named if item is not None] if config.pairs else everything
     recordings = {}
     for name, file in config.recordings.items():
-        recorded = find_pair(name)
+        recorded = find(name)
         if recorded is None or recorded not in chosen:
-            raise SandboxError("recordings: unknown pair %s; known: %s" % (name, ", ".join(pair.id for pair in chosen if pair is not None)))
+            raise SandboxError("recordings: unknown pair %s; known: %s" % (name, ", ".join(item.id for item in chosen)))
         recordings[recorded.instrument.symbol] = read(file)
-    exchange = Exchange(config, [pair.instrument for pair in chosen if pair is not None], recordings=recordings)
-    exchange.pair_finders.append(
-        lambda name: pair.instrument.symbol if (pair := find_pair(name)) and pair.instrument.symbol in exchange.engine.instruments else None
-    )
+    exchange = Exchange(config, [item.instrument for item in chosen], recordings=recordings)
+    running = exchange.engine.instruments
+
+    def symbol_of(name: str) -> str | None:
+        item = find(name)
+        return item.instrument.symbol if item is not None and item.instrument.symbol in running else None
+
+    exchange.pair_finders.append(symbol_of)
     return exchange
 
 
@@ -50,9 +68,12 @@ def venue_app(exchange: Exchange) -> web.Application:
     """The application on the venue's port."""
     app = web.Application(client_max_size=65_536)
     app.on_response_prepare.append(_mark)
-    rest = Rest(exchange)
-    rest.add_routes(app)
-    WebSocket(exchange, rest).add_routes(app)
+    if "kraken" in exchange.config.venues:
+        rest = Rest(exchange)
+        rest.add_routes(app)
+        WebSocket(exchange, rest).add_routes(app)
+    if {"binance", "binance_usdm"}.intersection(exchange.config.venues):
+        BinanceRest(exchange).add_routes(app)
     return app
 
 
@@ -60,7 +81,12 @@ def admin_app(exchange: Exchange, token: bytes) -> web.Application:
     """The application on the administration port."""
     app = web.Application(middlewares=[middleware(token)], client_max_size=1_000_000)
     app.on_response_prepare.append(_mark)
-    Admin(exchange, {"kraken": ALL_RIGHTS}).add_routes(app)
+    rights: dict[str, tuple[str, ...]] = {}
+    if "kraken" in exchange.config.venues:
+        rights["kraken"] = ALL_RIGHTS
+    if {"binance", "binance_usdm"}.intersection(exchange.config.venues):
+        rights["binance"] = BINANCE_RIGHTS
+    Admin(exchange, rights).add_routes(app)
     return app
 
 

@@ -37,10 +37,24 @@ class Config:
     public_limit: float
     public_decay: float
     requests_max_mb: int
+    venues: tuple[str, ...] = ("kraken",)
+    #: Binance's request weights per minute and address: spot, usdm, sapi
+    binance_weights: tuple[int, int, int] = (6_000, 2_400, 12_000)
 
 
+VENUES = ("kraken", "binance", "binance_usdm")
 _REQUIRED = ("state_dir", "venue", "admin", "token_file")
-_KNOWN = {*_REQUIRED, "market", "pairs", "recordings", "allow_plain_http_on_loopback", "public_rate", "requests_max_mb"}
+_KNOWN = {
+    *_REQUIRED,
+    "market",
+    "pairs",
+    "venues",
+    "binance_weights",
+    "recordings",
+    "allow_plain_http_on_loopback",
+    "public_rate",
+    "requests_max_mb",
+}
 
 
 def load(path: Path) -> Config:
@@ -65,6 +79,9 @@ def load(path: Path) -> Config:
         raise SandboxError('%s: public_rate: expected {"max": number, "decay": number per second}' % path)
     if not isinstance(pairs, list) or not all(isinstance(name, str) for name in pairs):
         raise SandboxError("%s: pairs: expected a list of pair names" % path)
+    venues = raw.get("venues", ["kraken"])
+    if not isinstance(venues, list) or not venues or set(map(str, venues)) - set(VENUES):
+        raise SandboxError("%s: venues: expected a list out of %s" % (path, ", ".join(VENUES)))
     if not isinstance(recordings, dict) or not all(isinstance(name, str) for name in recordings.values()):
         raise SandboxError("%s: recordings: expected an object of pair names and files" % path)
     return Config(
@@ -78,6 +95,8 @@ def load(path: Path) -> Config:
         public_limit=_number(rate.get("max", 30), "%s: public_rate.max" % path),
         public_decay=_number(rate.get("decay", 5), "%s: public_rate.decay" % path),
         requests_max_mb=int(_number(raw.get("requests_max_mb", 64), "%s: requests_max_mb" % path)),
+        venues=tuple(map(str, venues)),
+        binance_weights=_weights(raw.get("binance_weights", {}), "%s: binance_weights" % path),
     )
 
 
@@ -85,6 +104,15 @@ def _number(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
         raise SandboxError("%s: expected a number above 0, found %r" % (where, value))
     return float(value)
+
+
+def _weights(raw: Any, where: str) -> tuple[int, int, int]:
+    names = ("spot", "usdm", "sapi")
+    if not isinstance(raw, dict) or set(raw) - set(names):
+        raise SandboxError("%s: expected an object with %s" % (where, ", ".join(names)))
+    known = zip(names, (6_000, 2_400, 12_000), strict=True)
+    spot, usdm, sapi = (int(_number(raw.get(name, value), "%s.%s" % (where, name))) for name, value in known)
+    return spot, usdm, sapi
 
 
 def _listener(raw: Any, where: str, plain: bool) -> Listener:

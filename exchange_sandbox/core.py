@@ -176,11 +176,17 @@ class Exchange:
     # -- accounts and limits -------------------------------------------------------------------------------------------
 
     def create_account(
-        self, name: str, balances: dict[str, Decimal], profile: dict[str, Any], tier: str, limits: dict[str, Any]
+        self,
+        name: str,
+        balances: dict[str, Decimal],
+        profile: dict[str, Any],
+        tier: str,
+        limits: dict[str, Any],
+        venue: str = "kraken",
     ) -> Account:
         """Open an account and put its first balances on it."""
         now = self.clock.now()
-        account = Account(name, profile=profile, tier=tier, limits=limits, created=now)
+        account = Account(name, profile=profile, tier=tier, limits=limits, created=now, venue=venue)
         self.engine.open_account(account)
         self.journal.append([state.account_fact(account)])
         for asset, amount in balances.items():
@@ -207,7 +213,7 @@ class Exchange:
     @staticmethod
     def secret_text(key: Key) -> str:
         """Return a key's secret for the one answer that hands it out."""
-        return base64.b64encode(key.secret).decode()
+        return base64.b64encode(key.secret).decode() if key.venue == "kraken" else key.secret.decode()
 
     def start_cruelty(self, name: str, params: Any, for_s: Any, account: Optional[str]) -> Active:
         """Put a cruelty in force. Raises BadRequest."""
@@ -257,6 +263,12 @@ class Exchange:
         if not self.cruelties.active:
             return None
         return self.cruelties.find(name, account or self.addresses.get(source))
+
+    def cruelties_of(self, name: str, account: Optional[str], source: str = "") -> list[Active]:
+        """Return every cruelty of a name in force for an account: equal ones add up."""
+        if not self.cruelties.active:
+            return []
+        return self.cruelties.find_all(name, account or self.addresses.get(source))
 
     def symbol_of(self, name: str) -> Optional[str]:
         """Return the symbol of a pair by any venue's name for it, or None."""

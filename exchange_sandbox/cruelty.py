@@ -92,6 +92,10 @@ class Cruelties:
             return None
         return next((item for item in self.active.values() if item.name == name and item.account in (None, account)), None)
 
+    def find_all(self, name: str, account: Optional[str]) -> list[Active]:
+        """Return all cruelties of that name that apply to an account (or to everybody)."""
+        return [item for item in self.active.values() if item.name == name and item.account in (None, account)]
+
     def strikes(self, item: Active) -> bool:
         """Roll the dice of a cruelty with a ratio, and count a hit. A `times` parameter ends it after so many hits."""
         times = item.params.get("times", 0)

@@ -10,8 +10,10 @@ from .accounts import Account, LedgerEntry
 from .book import Book
 from .ids import Ids
 from .instruments import Instrument
+from .margin import LIQUIDATION, Margin
 from .money import ROUND_DOWN, ROUND_HALF_UP, ZERO
 from .orders import BUY, SELL, Fill, Order, Refusal
+from .positions import ISOLATED
 from .settlement import hold_for, market_cost
 
 #: kept in memory per account
@@ -30,6 +32,8 @@ class Engine:
         self.accounts: dict[str, Account] = {}
         self.orders: dict[str, Order] = {}
         self.open_by_account: dict[str, dict[str, Order]] = {}
+        #: (account, client order id) -> the newest order that has it
+        self.by_client: dict[tuple[str, str], str] = {}
         #: every order of an account that is no house, by id
         self.history: dict[str, dict[str, Order]] = {}
         self.stops: dict[str, dict[str, Order]] = {symbol: {} for symbol in self.instruments}
@@ -38,6 +42,9 @@ class Engine:
         #: sum of all fees taken, by asset: the venue's own purse, part of the conservation law
         self.fees: dict[str, Decimal] = {}
         self.on_trade: list[Callable[[str, Decimal, Decimal, str, str, float, int], None]] = []
+        self.margin = Margin(self)
+        #: list id -> ids of its open orders
+        self.lists: dict[str, list[str]] = {}
         self._facts: list[Fact] = []
         self._triggering = False
 
@@ -50,9 +57,22 @@ class Engine:
 
     def deposit(self, account: Account, asset: str, amount: Decimal, now: float, kind: str = "deposit") -> None:
         """Add (or with a negative amount take) units of an asset. Raises Refusal when that would make a balance negative."""
-        if account.available(asset) + amount < 0:
+        if amount < 0 and self.free(account, asset) + amount < 0:
             raise Refusal("insufficient_funds")
         self._book_entry(account, asset, amount, ZERO, kind, self.ids.txid("F"), now)
+
+    def free(self, account: Account, asset: str) -> Decimal:
+        """Return what an account may take out of an asset."""
+        return self.margin.withdrawable(account, asset) if self.margin.open_of(account, asset) else account.available(asset)
+
+    def pay(self, account: Account, asset: str, amount: Decimal, kind: str, ref: str, now: float) -> None:
+        """Book a payment between an account and the venue's purse (funding, insurance): what one has more, the other has less."""
+        self.take_fee(asset, -amount)
+        self._book_entry(account, asset, ZERO, -amount, kind, ref, now)
+
+    def note_fact(self, fact: Fact) -> None:
+        """Add a fact of a part of the engine."""
+        self._facts.append(fact)
 
     def take_fee(self, asset: str, fee: Decimal) -> None:
         """Put a fee into the venue's purse."""
@@ -78,6 +98,8 @@ class Engine:
         if order.post_only and book.crosses(order.side, order.limit_price):
             raise Refusal("post_only_would_cross")
         order.created = order.created or now
+        if instrument.contract is not None and not account.house and order.reduce_only and not self.margin.closable(order):
+            raise Refusal("reduce_only")
         order.held = self._check_funds(account, order, instrument, book, now)
         order.seq = self.ids.number("seq")
         account.change_hold(self._hold_asset(order), order.held)
@@ -94,6 +116,44 @@ class Engine:
             self._execute(order, now)
             self._run_triggers(order.symbol, now)
         return order
+
+    def submit_pair(self, plain: Order, stop: Order, now: float) -> None:
+        """Take a limit order and a stop of the same side and quantity, of which only one can be filled (OCO). Raises Refusal.
+
+        The stop holds the money for both; the limit order takes it over when it trades.
+        """
+        account, instrument, book = self.accounts[plain.account], self.instruments[plain.symbol], self.books[plain.symbol]
+        if book.crosses(plain.side, plain.limit_price):
+            raise Refusal("post_only_would_cross")
+        rate = self._hold_rate(account, instrument, now)
+        need = max(hold_for(plain, instrument, rate), hold_for(stop, instrument, rate))
+        if account.available(self._hold_asset(plain)) < need:
+            raise Refusal("insufficient_funds")
+        list_id = str(self.ids.number("list"))
+        self.lists[list_id] = [plain.id, stop.id]
+        for order, held in ((stop, need), (plain, ZERO)):
+            order.list_id, order.held, order.created = list_id, held, order.created or now
+            order.seq = self.ids.number("seq")
+            self.orders[order.id] = self.open_by_account[account.name][order.id] = self.history[account.name][order.id] = order
+        account.change_hold(self._hold_asset(plain), need)
+        stop.status = "pending"
+        self.stops[stop.symbol][stop.id] = stop
+        self._note(stop)
+        plain.status = "open"
+        book.add(plain)
+        self._note(plain)
+        self._run_triggers(plain.symbol, now)
+
+    def _leave_list(self, order: Order, now: float) -> None:
+        """An order of a list begins to trade: the others end, and it holds its own money."""
+        partners = [self.orders[item] for item in self.lists.pop(order.list_id or "", []) if item != order.id and item in self.orders]
+        for partner in partners:
+            if partner.is_open:
+                self.cancel(partner, now, "Order list", "expired")
+        account, instrument = self.accounts[order.account], self.instruments[order.symbol]
+        held = hold_for(order, instrument, self._hold_rate(account, instrument, now))
+        account.change_hold(self._hold_asset(order), held - order.held)
+        order.held = held
 
     def cancel(self, order: Order, now: float, reason: str = "User requested", status: str = "canceled") -> None:
         """Take an open order out. Raises Refusal('unknown_order') when it is not open any more."""
@@ -124,8 +184,8 @@ class Engine:
         if post_only and order.status == "open" and book.crosses(order.side, new_limit):
             raise Refusal("post_only_would_cross")
         trial = Order(**{**order.__dict__, "qty": new_qty, "limit_price": new_limit, "stop_price": new_stop})
-        held = ZERO if account.house else hold_for(trial, instrument, self._taker_rate(account, instrument, now))
-        if account.available(self._hold_asset(order)) + order.held < held:
+        held = ZERO if account.house else self._hold(trial, instrument, account, now)
+        if held > order.held and self._spendable(account, order) + order.held < held:
             raise Refusal("insufficient_funds")
         resting = order.status == "open"
         keeps = resting and new_limit == order.limit_price and new_qty <= order.qty
@@ -154,14 +214,33 @@ class Engine:
                 self._facts.append({"t": "timer", "account": account.name, "at": None})
                 for order in list(self.open_by_account[account.name].values()):
                     self.cancel(order, now, "Cancel all orders after timer")
+            for symbol in [symbol for symbol, at in account.countdowns.items() if now >= at]:
+                self.set_countdown(account, symbol, None)
+                for order in list(self.open_by_account[account.name].values()):
+                    if order.symbol == symbol and order.is_open:
+                        self.cancel(order, now, "Countdown")
             for order in list(self.open_by_account[account.name].values()):
                 if order.expire_at is not None and now >= order.expire_at:
                     self.cancel(order, now, "Order expired", "expired")
+        self.margin.fund(now)
+
+    def set_countdown(self, account: Account, symbol: str, at: Optional[float]) -> None:
+        """Start or (None) stop the dead man's timer of one symbol."""
+        if at is None:
+            account.countdowns.pop(symbol, None)
+        else:
+            account.countdowns[symbol] = at
+        self._facts.append({"t": "countdown", "account": account.name, "symbol": symbol, "at": at})
+
+    def choose_modes(self, account: Account) -> None:
+        """Note the leverage, margin and position modes that an account has just chosen."""
+        self._facts.append({"t": "modes", "account": account.name, "modes": account.futures.modes()})
 
     def set_index(self, symbol: str, price: Decimal, now: float) -> None:
         """Tell the engine the reference price; index-triggered stops look at it."""
         self.index_price[symbol] = price
         self._run_triggers(symbol, now)
+        self.margin.check(symbol, now)
 
     # -- matching ------------------------------------------------------------------------------------------------------
 
@@ -184,9 +263,30 @@ class Engine:
             book.add(order)
             self._note(order)
 
+    def _ready(self, order: Order, now: float) -> bool:
+        """Prepare an order whose trigger was reached: leave its list, take the whole position, hold margin. False when it ended instead."""
+        if order.list_id is not None:
+            self._leave_list(order, now)
+        instrument, account = self.instruments[order.symbol], self.accounts[order.account]
+        if instrument.contract is None:
+            return True
+        if order.close_position:
+            order.qty = self.margin.closable(order)
+        if self.margin.only_closes(order) and not self.margin.closable(order):
+            self._close(order, "expired", now, "Reduce only")
+            return False
+        try:
+            order.held = self._check_funds(account, order, instrument, self.books[order.symbol], now)
+        except Refusal:
+            self._close(order, "expired", now, "Margin is insufficient")
+            return False
+        account.change_hold(self._hold_asset(order), order.held)
+        return True
+
     def _match(self, taker: Order, limit: Optional[Decimal], now: float) -> str:
         """Trade against the book. Returns the reason why the rest must not rest, or an empty string."""
         book = self.books[taker.symbol]
+        contract = self.instruments[taker.symbol].contract is not None
         while taker.remaining > 0 and book.crosses(taker.side, limit):
             maker = book.opposite(taker.side).first()
             assert maker is not None
@@ -200,6 +300,12 @@ class Engine:
             qty = self._affordable(taker, min(maker.remaining, taker.remaining), maker.limit_price, now)
             if qty <= 0:
                 return "Insufficient funds"
+            if contract:
+                if self.margin.only_closes(maker) and (qty := min(qty, self.margin.closable(maker))) <= 0:
+                    self.cancel(maker, now, "Reduce only", "expired")
+                    continue
+                if self.margin.only_closes(taker) and (qty := min(qty, self.margin.closable(taker))) <= 0:
+                    return "Reduce only"
             self._trade(maker, taker, maker.limit_price, qty, now)
         return ""
 
@@ -209,11 +315,13 @@ class Engine:
         if account.house or taker.side == SELL or not taker.executes_at_market:
             return qty
         instrument = self.instruments[taker.symbol]
+        if instrument.contract is not None:
+            return qty
+        rate = self._hold_rate(account, instrument, now)
         funds = account.available(instrument.quote) + taker.held
-        need = market_cost(price, qty, self._taker_rate(account, instrument, now), instrument)
+        need = market_cost(price, qty, rate, instrument)
         if need <= funds:
             return qty
-        rate = self._taker_rate(account, instrument, now)
         fitting = (max(ZERO, funds - 2 * instrument.cost_step) / (price * (1 + rate))).quantize(instrument.lot, rounding=ROUND_DOWN)
         return min(qty, fitting)
 
@@ -233,6 +341,9 @@ class Engine:
         cost = (price * qty).quantize(instrument.cost_step, rounding=ROUND_DOWN)
         trade_id = self.ids.number("trade:" + taker.symbol)
         self.last_price[taker.symbol] = price
+        for order in (maker, taker):
+            if order.list_id in self.lists:
+                self._leave_list(order, now)
         if maker.remaining == qty:
             book.remove(maker)
         else:
@@ -248,6 +359,8 @@ class Engine:
         for order in (maker, taker):
             if order.close is not None:
                 self._open_close(order, qty, now)
+            if instrument.contract is not None and not self.accounts[order.account].house:
+                self.margin.after_fill(self.accounts[order.account], order.symbol, now, (maker.id, taker.id))
 
     def _settle(
         self,
@@ -265,13 +378,20 @@ class Engine:
         order.filled += qty
         order.cost += cost
         fee = ZERO
+        received = instrument.fee_from_received and order.side == BUY
+        fee_asset = instrument.base if received else instrument.quote
         if not account.house:
             # Rounded over the order, not per fill: many small fills never cost more than one large one.
-            order.fee_exact += cost * instrument.fee_rate(maker, account.volume_30d(now))
-            fee = order.fee_exact.quantize(instrument.cost_step, rounding=ROUND_HALF_UP) - order.fee
+            order.fee_exact += (qty if received else cost) * instrument.fee_rate(maker, account.volume_30d(now))
+            rounding = ROUND_DOWN if instrument.fee_from_received else ROUND_HALF_UP
+            fee = order.fee_exact.quantize(instrument.cost_step, rounding=rounding) - order.fee
             order.fee += fee
-            self.take_fee(instrument.quote, fee)
             account.add_volume(now, cost)
+        if instrument.contract is not None and not account.house:
+            self._settle_contract(order, account, instrument, price, qty, cost, fee, maker, trade_id, now)
+            return
+        if not account.house:
+            self.take_fee(fee_asset, fee)
         self._rehold(order, account, instrument, now)
         if quiet:
             sign = 1 if order.side == BUY else -1
@@ -292,13 +412,65 @@ class Engine:
             fee,
             maker,
             now,
+            fee_asset if received else "",
         )
         sign = 1 if order.side == BUY else -1
-        self._book_entry(account, instrument.base, sign * qty, ZERO, "trade", fill.id, now)
-        self._book_entry(account, instrument.quote, -sign * cost, fee, "trade", fill.id, now)
+        self._book_entry(account, instrument.base, sign * qty, fee if received else ZERO, "trade", fill.id, now)
+        self._book_entry(account, instrument.quote, -sign * cost, ZERO if received else fee, "trade", fill.id, now)
         if not account.house:
             account.fills.append(fill)
             self._facts.append({"t": "fill", "fill": fill.to_dict(), "order": order.to_dict()})
+
+    def _settle_contract(
+        self,
+        order: Order,
+        account: Account,
+        instrument: Instrument,
+        price: Decimal,
+        qty: Decimal,
+        cost: Decimal,
+        fee: Decimal,
+        maker: bool,
+        trade_id: int,
+        now: float,
+    ) -> None:
+        """Settle one side of a perpetual's trade: the position changes, profit and fee go to the wallet."""
+        position = account.futures.of(order.symbol, order.position_side)
+        before = position.isolated
+        realized, opened = self.margin.fill(account, order, instrument, price, qty, now)
+        wallet = instrument.quote
+        given = before - position.isolated
+        rescued = ZERO
+        if order.flags == LIQUIDATION and account.futures.margin_of(order.symbol) == ISOLATED:
+            rescued = max(ZERO, -realized - given)
+        # What a bankrupt account cannot pay, the venue's insurance does.
+        rescued = max(rescued, -(account.balance(wallet) + realized - fee))
+        self.take_fee(wallet, fee)
+        self._rehold(order, account, instrument, now)
+        fill = Fill(
+            self.ids.txid("T"),
+            trade_id,
+            order.id,
+            account.name,
+            order.symbol,
+            order.side,
+            order.type,
+            price,
+            qty,
+            cost,
+            fee,
+            maker,
+            now,
+            "",
+            realized,
+            opened,
+            order.position_side,
+        )
+        if rescued > 0:
+            self.pay(account, wallet, rescued, "insurance", fill.id, now)
+        self._book_entry(account, wallet, realized, fee, "trade", fill.id, now)
+        account.fills.append(fill)
+        self._facts.append({"t": "fill", "fill": fill.to_dict(), "order": order.to_dict()})
 
     def _open_close(self, parent: Order, qty: Decimal, now: float) -> None:
         """Create the conditional close order for what was just filled; a refusal is the venue's silence, as there."""
@@ -341,20 +513,32 @@ class Engine:
                 due.triggered = True
                 due.seq = self.ids.number("seq")
                 self._facts.append({"t": "triggered", "order": due.id})
-                self._execute(due, now)
+                if self._ready(due, now):
+                    self._execute(due, now)
         finally:
             self._triggering = False
 
     def _reached(self, order: Order) -> bool:
         price = (self.index_price if order.trigger == "index" else self.last_price)[order.symbol]
-        if order.trail is not None:
+        if order.trail is not None or order.trail_rate is not None:
             self._follow(order, price)
-        assert order.stop_price is not None
+        if order.stop_price is None:
+            return False
         falling = (order.side == SELL) != order.type.startswith("take-profit")
         return price <= order.stop_price if falling else price >= order.stop_price
 
     @staticmethod
     def _follow(order: Order, price: Decimal) -> None:
+        if order.trail_rate is not None:
+            if order.activation is not None:
+                if (price < order.activation) if order.side == SELL else (price > order.activation):
+                    return
+                order.activation = None
+            factor = 1 - order.trail_rate if order.side == SELL else 1 + order.trail_rate
+            moved = price * factor
+            known = order.stop_price
+            order.stop_price = moved if known is None else (max(known, moved) if order.side == SELL else min(known, moved))
+            return
         assert order.trail is not None
         if order.side == SELL:
             order.stop_price = max(order.stop_price or ZERO, price - order.trail)
@@ -367,8 +551,10 @@ class Engine:
         """Return what must be held for the order. Raises Refusal when the account cannot pay it."""
         if account.house:
             return ZERO
-        rate = self._taker_rate(account, instrument, now)
-        if order.side == BUY and order.type == "market":
+        rate = self._hold_rate(account, instrument, now)
+        if instrument.contract is not None:
+            need = self._margin_need(order, instrument, book, rate)
+        elif order.side == BUY and order.type == "market":
             need, left = ZERO, order.qty
             for price, level in book.asks.walk():
                 take = min(left, level.total)
@@ -378,24 +564,51 @@ class Engine:
                     break
         else:
             need = hold_for(order, instrument, rate)
-        if account.available(self._hold_asset(order)) < need:
+        if need and self._spendable(account, order) < need:
             raise Refusal("insufficient_funds")
         return need
+
+    def _margin_need(self, order: Order, instrument: Instrument, book: Book, rate: Decimal) -> Decimal:
+        """Return the margin an order needs; one that trades at once is counted at the worst price it would reach."""
+        worst = None
+        if order.executes_at_market:
+            left = order.qty
+            for price, level in book.opposite(order.side).walk():
+                worst, left = price, left - level.total
+                if left <= 0:
+                    break
+        return self.margin.hold(order, instrument, rate, worst)
+
+    def _spendable(self, account: Account, order: Order) -> Decimal:
+        asset = self._hold_asset(order)
+        if self.instruments[order.symbol].contract is None:
+            return account.available(asset)
+        return self.margin.available(account, asset)
+
+    def _hold(self, order: Order, instrument: Instrument, account: Account, now: float) -> Decimal:
+        rate = self._hold_rate(account, instrument, now)
+        return self.margin.hold(order, instrument, rate) if instrument.contract is not None else hold_for(order, instrument, rate)
 
     def _rehold(self, order: Order, account: Account, instrument: Instrument, now: float) -> None:
         if account.house:
             return
-        if order.side == BUY and order.executes_at_market:
-            spent = order.cost + order.fee
+        if instrument.contract is not None:
+            held = min(order.held, self._hold(order, instrument, account, now)) if order.remaining else ZERO
+        elif order.side == BUY and order.executes_at_market:
+            spent = order.cost + (ZERO if instrument.fee_from_received else order.fee)
             held = max(ZERO, order.held - spent) if order.remaining else ZERO
         else:
-            held = hold_for(order, instrument, self._taker_rate(account, instrument, now)) if order.remaining else ZERO
+            held = hold_for(order, instrument, self._hold_rate(account, instrument, now)) if order.remaining else ZERO
         account.change_hold(self._hold_asset(order), held - order.held)
         order.held = held
 
     def _hold_asset(self, order: Order) -> str:
         instrument = self.instruments[order.symbol]
-        return instrument.quote if order.side == BUY else instrument.base
+        return instrument.quote if order.side == BUY or instrument.contract is not None else instrument.base
+
+    def _hold_rate(self, account: Account, instrument: Instrument, now: float) -> Decimal:
+        """Return the fee rate that money is held for; a fee that comes out of what is received needs none."""
+        return ZERO if instrument.fee_from_received else self._taker_rate(account, instrument, now)
 
     def _taker_rate(self, account: Account, instrument: Instrument, now: float) -> Decimal:
         return instrument.fee_rate(False, account.volume_30d(now))
@@ -444,6 +657,8 @@ class Engine:
             account.change_hold(self._hold_asset(order), -order.held)
             order.held = ZERO
         order.status, order.closed, order.reason = status, now, reason
+        if order.list_id in self.lists:
+            self._end_list(order, now)
         self.open_by_account[account.name].pop(order.id, None)
         if account.house:
             self.orders.pop(order.id, None)
@@ -451,16 +666,27 @@ class Engine:
             self._forget(account)
         self._note(order)
 
+    def _end_list(self, order: Order, now: float) -> None:
+        """A cancelled or expired order takes its list with it."""
+        for item in self.lists.pop(order.list_id or "", []):
+            partner = self.orders.get(item)
+            if item != order.id and partner is not None and partner.is_open:
+                self.cancel(partner, now, order.reason or "Order list", "canceled" if order.status == "canceled" else "expired")
+
     def _forget(self, account: Account) -> None:
         """Keep memory flat: of an account's closed orders and fills only the newest stay (the journal has them all until it is folded)."""
         history = self.history[account.name]
         if len(history) > MOST_ORDERS:
             for order_id in [order.id for order in history.values() if not order.is_open][: MOST_ORDERS // 5]:
-                del history[order_id]
+                old = history.pop(order_id)
                 del self.orders[order_id]
+                if old.client_id and self.by_client.get((account.name, old.client_id)) == order_id:
+                    del self.by_client[(account.name, old.client_id)]
         if len(account.fills) > MOST_FILLS:
             del account.fills[: MOST_FILLS // 5]
 
     def _note(self, order: Order) -> None:
         if not self.accounts[order.account].house:
+            if order.client_id is not None:
+                self.by_client[(order.account, order.client_id)] = order.id
             self._facts.append({"t": "order", "order": order.to_dict()})

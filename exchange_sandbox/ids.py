@@ -21,6 +21,10 @@ class Ids:
         self.state[name] = value
         return value
 
+    def venue_order(self, venue: str) -> str:
+        """Return the next order id in the venue's form: Kraken's letters, Binance's numbers."""
+        return self.txid("O") if venue == "kraken" else str(self.number("border"))
+
     def txid(self, letter: str) -> str:
         """Return the next id like `OQCLML-BW3P3-BUCMWZ` (6-5-6 letters and digits, first letter by kind)."""
         count = self.number(letter)

@@ -54,10 +54,14 @@ class Intent:
     #: quantity is in quote currency
     by_cost: bool = False
     has_close: bool = False
+    #: what the order does to a position of a perpetual: entry, exit or protect
+    effect: str = ""
 
     @property
     def kind(self) -> str:
-        """entry = a buy (spot), protect = a selling stop, exit = any other sell."""
+        """entry = a buy (spot), protect = a selling stop, exit = any other sell; of a perpetual what it does to the position."""
+        if self.effect:
+            return self.effect
         if self.side == BUY and not self.reduce_only:
             return "entry"
         return "protect" if self.type.startswith(("stop-loss", "trailing-stop")) else "exit"
@@ -174,7 +178,7 @@ class Judge:
             if intent.qty < item.min_qty:
                 problems.append("quantity %s below %s" % (intent.qty, item.min_qty))
             price = intent.limit_price or intent.stop_price or self._engine.last_price[item.symbol]
-            if price * intent.qty < item.min_notional:
+            if price * intent.qty < item.min_notional and not (intent.reduce_only and item.contract is not None):
                 problems.append("value %s below %s" % (price * intent.qty, item.min_notional))
         if problems:
             seen.bad("filters", "; ".join(problems))
@@ -242,7 +246,8 @@ class Judge:
         self._carry(account, fill)
         memory = self._of(account.name)
         within = account.profile.get("stop_within_s")
-        if fill.side == BUY and within is not None:
+        entry = fill.opened > 0 if self._engine.instruments[fill.symbol].contract is not None else fill.side == BUY
+        if entry and within is not None:
             memory.due.append(_Due(fill.at + float(within), fill, memory.entries.get(fill.order_id)))
 
     def _carry(self, account: Account, fill: Fill) -> None:
@@ -257,6 +262,8 @@ class Judge:
 
     def naked(self, account: Account, symbol: str) -> Decimal:
         """Return the quantity that the account bought, still has, and no open stop covers."""
+        if self._engine.instruments[symbol].contract is not None:
+            return self._naked_contract(account, symbol)
         covered = sum(
             (
                 order.remaining
@@ -266,6 +273,24 @@ class Judge:
             ZERO,
         )
         return max(ZERO, self._of(account.name).net.get(symbol, ZERO) - covered)
+
+    def _naked_contract(self, account: Account, symbol: str) -> Decimal:
+        naked = ZERO
+        for position in account.futures.open():
+            if position.symbol != symbol:
+                continue
+            closing = SELL if position.qty > 0 else BUY
+            stops = [
+                order
+                for order in self._engine.open_by_account[account.name].values()
+                if order.symbol == symbol
+                and order.side == closing
+                and (order.position_side or "BOTH") == position.side
+                and order.type.startswith(("stop-loss", "trailing-stop"))
+            ]
+            if not any(order.close_position for order in stops):
+                naked += max(ZERO, abs(position.qty) - sum((order.remaining for order in stops), ZERO))
+        return naked
 
     def tick(self, now: float) -> None:
         """Give the verdicts that had to wait."""

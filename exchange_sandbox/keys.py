@@ -7,6 +7,7 @@ import hashlib
 import ipaddress
 import json
 import secrets
+import string
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -93,18 +94,25 @@ class KeyStore:
         key_id: Optional[str] = None,
         secret: Optional[bytes] = None,
     ) -> Key:
-        """Make and store a key. Ids are 56 base64 characters and begin with SANDBOX. Raises BadRequest for a bad address."""
+        """Make and store a key. Raises BadRequest for a bad address.
+
+        Ids begin with SANDBOX: 56 base64 characters (Kraken), 64 letters and digits (Binance).
+        """
         for item in ip_allowlist:
             try:
                 ipaddress.ip_network(item, strict=False)
             except ValueError:
                 raise BadRequest("ip_allowlist holds %r, which is no address and no network" % item[:60]) from None
-        tail = base64.b64encode(secrets.token_bytes(39)).decode()[: 56 - len(KEY_PREFIX)]
+        if venue == "kraken":
+            tail, made = base64.b64encode(secrets.token_bytes(39)).decode()[: 56 - len(KEY_PREFIX)], secrets.token_bytes(64)
+        else:
+            # Binance's keys and secrets are 64 letters and digits, and the secret is used as it is written.
+            tail, made = _letters(64 - len(KEY_PREFIX)), _letters(64).encode()
         key = Key(
             key_id or KEY_PREFIX + tail,
             account,
             venue,
-            secret or secrets.token_bytes(64),
+            secret or made,
             rights,
             ip_allowlist,
             nonce_window,
@@ -136,6 +144,11 @@ class KeyStore:
             for key in self.by_id.values()
         ]
         write_atomically(self._path, json.dumps(rows).encode())
+
+
+def _letters(count: int) -> str:
+    alphabet = string.ascii_letters + string.digits
+    return "".join(secrets.choice(alphabet) for _ in range(count))
 
 
 def hashed(key_id: str) -> str:

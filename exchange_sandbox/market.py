@@ -15,6 +15,7 @@ from .generator import Generator
 from .instruments import Instrument
 from .money import ROUND_DOWN, ZERO
 from .orders import BUY, SELL, Order, Refusal
+from .positions import WALLET
 
 #: quotes of the house, and the small takers that make trades print
 MAKER, TAKER = "house:maker", "house:taker"
@@ -246,12 +247,14 @@ class Markets:
 
     def value(self, account: Account, quote: str = "USD") -> Optional[Decimal]:
         """Return an account's equity in dollars (USDT taken at its market price of 1), or None without a price."""
-        total = ZERO
+        total = sum((item.profit(self.engine.index_price[item.symbol]) for item in account.futures.open()), ZERO)
         for asset, balance in account.balances.items():
-            if asset in (quote, "USDT", "USD"):
+            if asset.removeprefix(WALLET) in (quote, "USDT", "USD", "USDC"):
                 total += balance
                 continue
-            symbol = next((item.symbol for item in self.engine.instruments.values() if item.base == asset), None)
+            symbol = next(
+                (item.symbol for item in self.engine.instruments.values() if item.base == asset and item.venue == account.venue), None
+            )
             if symbol is not None:
                 total += balance * self.engine.last_price[symbol]
         return total

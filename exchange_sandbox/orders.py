@@ -67,6 +67,15 @@ class Order:
     #: rises with each loss of queue priority; time priority after a restart
     seq: int = 0
     triggered: bool = False
+    #: LONG, SHORT or BOTH: which position of a perpetual the order is about
+    position_side: str = ""
+    #: orders of one list: as soon as one of them trades or triggers, the other ends
+    list_id: Optional[str] = None
+    #: a trailing stop whose distance is a fraction of the best price, and the price from which it follows
+    trail_rate: Optional[Decimal] = None
+    activation: Optional[Decimal] = None
+    #: the quantity is the whole position at the moment of the trigger
+    close_position: bool = False
 
     @property
     def remaining(self) -> Decimal:
@@ -96,10 +105,13 @@ class Order:
     def from_dict(cls, data: dict[str, Any]) -> Order:
         """Read the journal form back."""
         values = dict(data)
-        for name in ("qty", "limit_price", "stop_price", "trail", "filled", "cost", "fee", "fee_exact", "held"):
+        for name in _DECIMALS:
             if values.get(name) is not None:
                 values[name] = Decimal(values[name])
         return cls(**values)
+
+
+_DECIMALS = ("qty", "limit_price", "stop_price", "trail", "filled", "cost", "fee", "fee_exact", "held", "trail_rate", "activation")
 
 
 @dataclass(frozen=True)
@@ -119,6 +131,12 @@ class Fill:
     fee: Decimal
     maker: bool
     at: float
+    #: empty = the instrument's quote currency
+    fee_asset: str = ""
+    #: of a perpetual: profit of what the fill closed, quantity that it opened, and which position it is about
+    realized: Decimal = ZERO
+    opened: Decimal = ZERO
+    position_side: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {item.name: format(value, "f") if isinstance(value := getattr(self, item.name), Decimal) else value for item in fields(self)}
@@ -126,6 +144,7 @@ class Fill:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Fill:
         values = dict(data)
-        for name in ("price", "qty", "cost", "fee"):
-            values[name] = Decimal(values[name])
+        for name in ("price", "qty", "cost", "fee", "realized", "opened"):
+            if name in values:
+                values[name] = Decimal(values[name])
         return cls(**values)

@@ -13,6 +13,7 @@ from .errors import SandboxError
 from .journal import Journal, read, write_atomically
 from .keys import hashed
 from .orders import Fill, Order
+from .positions import Position
 
 if TYPE_CHECKING:
     from .core import Exchange
@@ -31,6 +32,7 @@ def account_fact(account: Account) -> Fact:
         "tier": account.tier,
         "limits": account.limits,
         "created": account.created,
+        "venue": account.venue,
     }
 
 
@@ -51,6 +53,7 @@ def apply(engine: Engine, fact: Fact) -> None:
         known = engine.accounts.get(fact["name"])
         account = known or Account(fact["name"], created=fact["created"])
         account.profile, account.tier, account.limits = fact["profile"], fact["tier"], fact["limits"]
+        account.venue = fact.get("venue", "kraken")
         if known is None:
             engine.open_account(account)
     elif kind == "ledger":
@@ -79,11 +82,30 @@ def apply(engine: Engine, fact: Fact) -> None:
         engine.fees = {asset: Decimal(fee) for asset, fee in fact["fees"].items()}
     elif kind == "timer":
         engine.accounts[fact["account"]].cancel_all_at = fact["at"]
+    elif kind in ("countdown", "position", "modes", "funded"):
+        _apply_contract(engine, kind, fact)
+
+
+def _apply_contract(engine: Engine, kind: str, fact: Fact) -> None:
+    if kind == "countdown":
+        timers = engine.accounts[fact["account"]].countdowns
+        timers.pop(fact["symbol"], None)
+        if fact["at"] is not None:
+            timers[fact["symbol"]] = fact["at"]
+    elif kind == "position":
+        position = Position.from_dict(fact["position"])
+        engine.accounts[fact["account"]].futures.positions[(position.symbol, position.side)] = position
+    elif kind == "modes":
+        engine.accounts[fact["account"]].futures.choose(fact["modes"])
+    else:
+        engine.margin.funded = fact["at"]
 
 
 def _put(engine: Engine, order: Order) -> None:
     engine.orders[order.id] = order
     engine.history[order.account][order.id] = order
+    if order.client_id is not None:
+        engine.by_client[(order.account, order.client_id)] = order.id
     opened = engine.open_by_account[order.account]
     if order.is_open:
         opened[order.id] = order
@@ -101,7 +123,10 @@ def rebuild_books(engine: Engine) -> None:
         instrument = engine.instruments.get(order.symbol)
         if instrument is None:
             raise SandboxError("the journal holds an order of %s, which is not configured; add the pair again" % order.symbol)
-        engine.accounts[order.account].change_hold(instrument.quote if order.side == "buy" else instrument.base, order.held)
+        quoted = order.side == "buy" or instrument.contract is not None
+        engine.accounts[order.account].change_hold(instrument.quote if quoted else instrument.base, order.held)
+        if order.list_id is not None:
+            engine.lists.setdefault(order.list_id, []).append(order.id)
         if order.status == "pending":
             engine.stops[order.symbol][order.id] = order
         else:
@@ -181,7 +206,10 @@ def _order_of(engine: Engine, fill: Fill) -> Optional[dict[str, Any]]:
 
 def _totals(engine: Engine) -> list[Fact]:
     """Return what older, forgotten bookings and fills add up to: a snapshot must not depend on how many of them are kept."""
-    facts: list[Fact] = [{"t": "fees", "fees": {asset: str(fee) for asset, fee in engine.fees.items()}}]
+    facts: list[Fact] = [
+        {"t": "fees", "fees": {asset: str(fee) for asset, fee in engine.fees.items()}},
+        {"t": "funded", "at": engine.margin.funded},
+    ]
     for account in engine.accounts.values():
         balances = {asset: str(amount) for asset, amount in account.balances.items()}
         volume = {str(day): str(cost) for day, cost in account.volume_by_day.items()}
@@ -213,6 +241,9 @@ def _fold(exchange: Exchange, generation: int, last_market: dict[str, Any]) -> i
             for entry in account.ledger
         )
         step.append({"t": "timer", "account": account.name, "at": account.cancel_all_at})
+        step.extend({"t": "countdown", "account": account.name, "symbol": symbol, "at": at} for symbol, at in account.countdowns.items())
+        step.append({"t": "modes", "account": account.name, "modes": account.futures.modes()})
+        step.extend({"t": "position", "account": account.name, "position": item.to_dict()} for item in account.futures.open())
         step.extend({"t": "fill", "fill": fill.to_dict(), "order": _order_of(engine, fill)} for fill in account.fills)
     step.extend({"t": "order", "order": order.to_dict()} for order in engine.orders.values())
     step.extend(_totals(engine))

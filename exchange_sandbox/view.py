@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .accounts import Account
-from .money import plain
+from .money import ZERO, plain, quantum
 from .orders import Fill, Order
+from .positions import Position
 
 if TYPE_CHECKING:
     from .core import Exchange
@@ -25,6 +26,23 @@ def fill_view(fill: Fill) -> dict[str, Any]:
     out = fill.to_dict()
     out.pop("account")
     return out
+
+
+def _contract(exchange: Exchange, account: Account, position: Position) -> dict[str, Any]:
+    """One open position of a perpetual."""
+    mark = exchange.engine.index_price[position.symbol]
+    return {
+        "side": "long" if position.qty > 0 else "short",
+        "position_side": position.side,
+        "qty": plain(position.qty),
+        "entry": plain(position.entry.quantize(quantum(8))),
+        "mark": plain(mark),
+        "value": plain(position.qty * mark),
+        "profit": plain(position.profit(mark)),
+        "leverage": account.futures.leverage_of(position.symbol),
+        "margin": account.futures.margin_of(position.symbol),
+        "without_stop": plain(exchange.judge.naked(account, position.symbol)),
+    }
 
 
 def account_view(exchange: Exchange, account: Account, short: bool = False) -> dict[str, Any]:
@@ -47,10 +65,14 @@ def account_view(exchange: Exchange, account: Account, short: bool = False) -> d
     }
     if short:
         return out
-    positions = {}
+    positions: dict[str, Any] = {}
     for symbol, item in engine.instruments.items():
-        qty = account.balance(item.base)
-        if qty:
+        qty = account.balance(item.base) if item.venue == account.venue else ZERO
+        if item.contract is not None:
+            for position in account.futures.open():
+                if position.symbol == symbol:
+                    positions["%s %s" % (symbol, position.side)] = _contract(exchange, account, position)
+        elif qty:
             positions[symbol] = {
                 "side": "long",
                 "qty": plain(qty),
@@ -68,6 +90,8 @@ def account_view(exchange: Exchange, account: Account, short: bool = False) -> d
             "fills_total": len(account.fills),
             "positions": positions,
             "cancel_all_at": account.cancel_all_at,
+            "countdowns": dict(account.countdowns),
+            "venue": account.venue,
         }
     )
     return out

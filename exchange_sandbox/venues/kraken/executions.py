@@ -113,9 +113,11 @@ class Tracker:
         out: dict[str, list[dict[str, Any]]] = {}
         for fact in facts:
             if fact["t"] == "order":
+                if fact["order"]["symbol"] not in BY_SYMBOL:
+                    continue
                 order = Order.from_dict(fact["order"])
                 out.setdefault(order.account, []).extend(self._order(order))
-            elif fact["t"] == "fill":
+            elif fact["t"] == "fill" and fact["fill"]["symbol"] in BY_SYMBOL:
                 fill = Fill.from_dict(fact["fill"])
                 out.setdefault(fill.account, []).append(trade(fill, Order.from_dict(fact["order"])))
         return {account: rows for account, rows in out.items() if rows}

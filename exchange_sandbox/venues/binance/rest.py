@@ -1,0 +1,279 @@
+"""Binance's REST protocol over HTTP: parameters, the order of checks, errors, limits in headers, and the cruelties that strike requests."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Optional
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from ... import MARKER_HEADER, MARKER_VALUE
+from ...errors import SandboxError
+from ...keys import Key, hashed
+from ...seen import Seen
+from ..strikes import Dropped, Strikes
+from .call import NONE, Call, Endpoint
+from .errors import BinanceError
+from .gate import Gate
+from .instruments import SPOT, USDM
+from .limits import Limits
+from .market_data import MarketData
+from .sign import split
+from .spot_account import SpotAccount
+from .spot_orders import SpotOrders
+from .spot_public import SpotPublic
+from .um_account import UmAccount
+from .um_algo import UmAlgo
+from .um_orders import UmOrders
+from .um_public import UmPublic
+from .user_stream import ListenKeys
+from .wallet import Wallet
+
+if TYPE_CHECKING:
+    from ...core import Exchange
+
+LONGEST_BODY = 65_536
+#: path prefix -> (market, kind of weight counter, header of the weight, family of order counters)
+FAMILIES = {
+    "api": (SPOT, "spot", "X-MBX-USED-WEIGHT-1M", "spot"),
+    "sapi": (SPOT, "sapi", "X-SAPI-USED-IP-WEIGHT-1M", "spot"),
+    "fapi": (USDM, "usdm", "X-MBX-USED-WEIGHT-1M", "usdm"),
+    "dapi": (USDM, "usdm", "X-MBX-USED-WEIGHT-1M", "usdm"),
+}
+WITHDRAWALS = ("/sapi/v1/capital/withdraw/apply", "/sapi/v1/localentity/withdraw/apply")
+
+
+class Rest:
+    """The venue's HTTP side, spot and USD-M futures."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        spot, usdm, sapi = exchange.config.binance_weights
+        self.gate, self.limits, self.strikes = Gate(exchange), Limits({"spot": spot, "usdm": usdm, "sapi": sapi}), Strikes(exchange)
+        self.listen_keys = ListenKeys(exchange)
+        self.endpoints: dict[tuple[str, str], Endpoint] = {}
+        data = MarketData(exchange, self.gate, self.limits)
+        self.spot_orders, self.um_orders, self.um_algo = SpotOrders(exchange), UmOrders(exchange), UmAlgo(exchange)
+        if SPOT in exchange.config.venues:
+            parts: list[Any] = [SpotPublic(data), self.spot_orders, SpotAccount(exchange), Wallet(exchange), self.listen_keys.spot()]
+            for part in parts:
+                self.endpoints.update(part.endpoints())
+        if USDM in exchange.config.venues:
+            for part in (UmPublic(data), self.um_orders, self.um_algo, UmAccount(exchange), Wallet(exchange), self.listen_keys.usdm()):
+                self.endpoints.update(part.endpoints())
+        self.paths = {path for _, path in self.endpoints}
+
+    def add_routes(self, app: web.Application) -> None:
+        for family in FAMILIES:
+            app.router.add_route("*", "/%s/{tail:.*}" % family, self.handle)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request; whatever happens, it is recorded and judged."""
+        started = time.perf_counter()
+        exchange = self.exchange
+        seen = exchange.seen(
+            "binance", "rest", request.method + " " + request.path[:60], request.remote or "", request.headers.get("User-Agent", "")
+        )
+        try:
+            return await self._answer(request, seen)
+        except Dropped:
+            seen.status = "dropped"
+            if request.transport is not None:
+                request.transport.close()
+            raise web.HTTPBadRequest from None
+        finally:
+            seen.latency_ms = (time.perf_counter() - started) * 1000
+            exchange.recorder.add(seen)
+
+    async def _answer(self, request: web.Request, seen: Seen) -> web.Response:
+        exchange, path = self.exchange, request.path
+        body = await request.content.read(LONGEST_BODY + 1) if request.body_exists else b""
+        key_id = request.headers.get("X-MBX-APIKEY", "")
+        key = self.gate.known(key_id) if key_id else None
+        if key is not None:
+            seen.account, seen.key = key.account, hashed(key.id)
+        endpoint = self.endpoints.get((request.method, path))
+        family = FAMILIES[path.split("/", 2)[1]]
+        headers: dict[str, str] = {MARKER_HEADER: MARKER_VALUE}
+        names = (seen.endpoint, path, endpoint.alias if endpoint is not None else "")
+        query = request.rel_url.raw_query_string
+        if exchange.cruelties.active:
+            early = await self._strike_before(seen, names, endpoint, query, body, family[0])
+            if early is not None:
+                return early
+        status, answer = 200, None
+        try:
+            if len(body) > LONGEST_BODY:
+                seen.bad("protocol", "body too large")
+                raise BinanceError(-1101, "Too many parameters; expected 0 and received many.", 413)
+            answer = self._call(seen, key, key_id, endpoint, path, family, query, body, headers)
+        except BinanceError as error:
+            seen.error, status, answer = "%d %s" % (error.code, error.text), error.status, error.body()
+            if error.retry_after is not None:
+                headers["Retry-After"] = str(error.retry_after)
+        except Exception as error:  # noqa: BLE001  a fault of ours is answered in the venue's words, and counted
+            exchange.fault("rest %s" % seen.endpoint, error)
+            seen.error, status = "-1000 An unknown error occurred while processing the request.", 400
+            answer = {"code": -1000, "msg": "An unknown error occurred while processing the request."}
+        if endpoint is None or endpoint.security != NONE:
+            try:
+                await exchange.durable()
+            except SandboxError as error:
+                exchange.fault("rest %s" % seen.endpoint, error)
+                seen.error, seen.status = "disk", "503"
+                return web.json_response(
+                    {"code": -1001, "msg": "Internal error; unable to process your request. Please try again."}, status=503
+                )
+        return self._strike_after(seen, names, endpoint, family[0], answer, status, headers)
+
+    def _call(
+        self,
+        seen: Seen,
+        key: Optional[Key],
+        key_id: str,
+        endpoint: Optional[Endpoint],
+        path: str,
+        family: tuple[str, str, str, str],
+        query: str,
+        body: bytes,
+        headers: dict[str, str],
+    ) -> Any:
+        exchange, now = self.exchange, seen.at
+        self.limits.check_ban(seen.source, now)
+        owner = exchange.engine.accounts.get(key.account) if key is not None else None
+        free = owner is not None and owner.tier == "unlimited"
+        weight = endpoint.weight if endpoint is not None else 1
+        text, params = self._params(seen, query, body)
+        if endpoint is not None and endpoint.weight < 0:
+            weight = -endpoint.weight if params.get("symbol") else 40
+        try:
+            used = self.limits.weigh(family[1], seen.source, weight, now, not free)
+        except BinanceError:
+            seen.bad("rate_budget", "the address's weight of this minute exceeds its limit")
+            raise
+        headers[family[2]] = str(used)
+        if endpoint is None:
+            if path in self.paths:
+                seen.bad("protocol", "method not allowed here")
+                raise BinanceError(-1000, "Method not allowed", 405)
+            seen.unknown("protocol", "no such endpoint here: %s" % path[:80])
+            raise BinanceError(-5000, "Path %s, Method %s is invalid" % (path[:80], seen.endpoint.split(" ")[0]), 404)
+        seen.note(params)
+        if path in WITHDRAWALS:
+            seen.bad("withdrawal", "%s was called" % path)
+        call = Call(exchange, seen, family[0], params)
+        if endpoint.security != NONE:
+            payload, signature = split(query, text)
+            call.key, call.owner = self.gate.check(seen, key, key_id, endpoint, params, payload, signature)
+            self._maintenance(call, endpoint)
+            if endpoint.order:
+                try:
+                    self.limits.count_order(family[3], call.account.name, 1, now, not free)
+                except BinanceError:
+                    seen.bad("rate_budget", "too many orders of the account")
+                    raise
+                headers.update(self.limits.order_headers(family[3], call.account.name, now))
+            if endpoint.tells_orders:
+                exchange.judge.asked(call.account.name)
+            self._balance_fails(call, endpoint)
+        seen.ok("rate_budget")
+        result = endpoint.handler(call)
+        seen.ok("protocol")
+        return result
+
+    def _params(self, seen: Seen, query: str, body: bytes) -> tuple[str, dict[str, str]]:
+        """Return the body as text, and the parameters of query and body."""
+        try:
+            text = body.decode("utf-8")
+            pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=200) if query else []
+            if text:
+                pairs += parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=200)
+        except ValueError:
+            seen.bad("protocol", "query or body is no form")
+            raise BinanceError(-1100, "Illegal characters found in a parameter.") from None
+        params = dict(pairs)
+        if len(params) < len(pairs):
+            seen.bad("protocol", "a parameter was sent twice")
+            raise BinanceError(-1101, "Duplicate values for a parameter detected.")
+        return text, params
+
+    # -- cruelties -----------------------------------------------------------------------------------------------------
+
+    async def _strike_before(
+        self, seen: Seen, names: tuple[str, ...], endpoint: Optional[Endpoint], query: str, body: bytes, market: str
+    ) -> Optional[web.Response]:
+        early = await self.strikes.before(seen, names)
+        if early is None and (item := self.strikes.first("rate_limit", seen, names)) is not None:
+            status = int(item.params["status"]) if int(item.params["status"]) >= 400 else 429
+            seen.status, seen.error = str(status), "-1003"
+            return web.json_response(
+                {"code": -1003, "msg": "Too many requests; please use the websocket for live updates."},
+                status=status,
+                headers={"Retry-After": str(int(item.params["retry_after_s"]))},
+            )
+        if early is not None and endpoint is not None and endpoint.security != NONE and seen.account is not None:
+            self._lost(seen, endpoint, market, query, body)
+        return early
+
+    def _lost(self, seen: Seen, endpoint: Endpoint, market: str, query: str, body: bytes) -> None:
+        """An order request that was never looked at is in the dark for the client all the same."""
+        try:
+            _, params = self._params(seen, query, body)
+        except BinanceError:
+            return
+        seen.note(params)
+        seen.ok("protocol")
+        self._remember_lost(seen, endpoint, market, params)
+
+    def _remember_lost(self, seen: Seen, endpoint: Endpoint, market: str, params: dict[str, str]) -> None:
+        if endpoint.alias != "AddOrder" or seen.account is None:
+            return
+        owner = self.exchange.engine.accounts.get(seen.account)
+        if owner is None:
+            return
+        call = Call(self.exchange, seen, market, params, None, owner)
+        orders: Any = self.um_algo if "algo" in seen.endpoint else self.um_orders if market == USDM else self.spot_orders
+        try:
+            intent = orders.read(call).intent
+        except BinanceError:
+            return
+        if not seen.intent:
+            self.exchange.judge.order(seen, owner, intent)
+        self.exchange.judge.unacknowledged(owner.name, intent, seen.at)
+
+    def _strike_after(
+        self,
+        seen: Seen,
+        names: tuple[str, ...],
+        endpoint: Optional[Endpoint],
+        market: str,
+        answer: Any,
+        status: int,
+        headers: dict[str, str],
+    ) -> web.Response:
+        seen.status = str(status)
+        text = json.dumps(answer, separators=(",", ":"))
+        if self.exchange.cruelties.active:
+            if self.strikes.first("drop_ack_after_execution", seen, names) is not None:
+                if endpoint is not None:
+                    self._remember_lost(seen, endpoint, market, dict(seen.params))
+                raise Dropped
+            if self.strikes.first("half_json", seen, names) is not None:
+                text = text[: len(text) // 2]
+                if endpoint is not None:
+                    self._remember_lost(seen, endpoint, market, dict(seen.params))
+        return web.Response(text=text, status=status, content_type="application/json", headers=headers)
+
+    def _maintenance(self, call: Call, endpoint: Endpoint) -> None:
+        if self.exchange.cruelty("maintenance", call.account.name) is not None and endpoint.rights:
+            raise BinanceError(-1001, "System maintenance, please try again later.", 503)
+
+    def _balance_fails(self, call: Call, endpoint: Endpoint) -> None:
+        if endpoint.alias != "Balance":
+            return
+        for item in self.exchange.cruelties_of("balance_source_failure", call.account.name, ""):
+            if {"Balance", call.seen.endpoint}.intersection(str(item.params["endpoints"]).split(",")):
+                item.fired += 1
+                raise BinanceError(-1001, "Internal error; unable to process your request. Please try again.", 503)
