@@ -62,6 +62,27 @@ def reasons(record: Record, wish: Wish, now: datetime, *, observation_max_age: t
             *_freshness(record, now, observation_max_age), *_audit(record, wish, now)]
 
 
+def aged(gates: Mapping[str, Mapping[str, Any] | None], controls: Mapping[str, Mapping[str, Any]], now: datetime,
+         most: timedelta = OBSERVATION_MAX_AGE / 2) -> list[str]:
+    """Return the phases that must be observed again before arming: a critical control of theirs was seen too long ago.
+
+    Half of what arming admits, so that what is observed again is young when it is judged.
+    """
+    found = []
+    for phase in BEFORE_ARMING:
+        for one in (gates.get(phase) or {}).get("verdicts", ()):
+            if _seen_again(one, controls) and _age("", one.get("at"), now, most):
+                found.append(phase)
+                break
+    return found
+
+
+def _seen_again(verdict: Mapping[str, Any], controls: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Critical, observable without a stimulus, and asked of this system at all."""
+    read_only = (controls.get(str(verdict.get("control"))) or {}).get("drift") is True
+    return verdict.get("severity") == "critical" and read_only and verdict.get("verdict") != "not_applicable"
+
+
 def _run(record: Record, wish: Wish, now: datetime, record_max_age: timedelta) -> list[str]:
     info, found = record.info, []
     if info.get("run") != wish.run:
@@ -152,8 +173,7 @@ def _freshness(record: Record, now: datetime, most: timedelta) -> list[str]:
     newest: dict[tuple[str, str, str], str] = {}
     for verdicts in record.rejudged.values():
         for one in verdicts:
-            read_only = (controls.get(one["control"]) or {}).get("drift") is True
-            if one["severity"] == "critical" and read_only and one["verdict"] != "not_applicable":
+            if _seen_again(one, controls):
                 newest[_key(one)] = max(newest.get(_key(one), ""), str(one["at"] or ""))
     old = []
     for (control, subject, _vantage), at in sorted(newest.items()):

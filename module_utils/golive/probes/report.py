@@ -166,9 +166,11 @@ def _age(text: Any, now: datetime) -> float:
 
 
 def _freshness(ask: Mapping[str, Any], look: Look) -> Observed:
+    controls = _compiled(look)["controls"]
     chosen = [
         one for one in _verdicts(look) if one.get("severity") == ask.get("severity", "critical") and one.get("verdict") != "not_applicable"
-    ]
+        and (controls.get(one.get("control")) or {}).get("drift") is True  # observable without a stimulus, as arming counts them
+    ]  # fmt: skip
     seen = [_age(one["at"], look.now()) for one in chosen if one.get("at")]
     # What a rehearsal only counts (`in_rehearsal: counted`) closes nothing, and is not counted here either.
     words = [one.get("verdict") for one in chosen if one.get("closes") is not False]

@@ -56,6 +56,18 @@ def test_a_whole_open_fresh_run_may_arm() -> None:
     assert arming.reasons(record, wish, p.NOW) == []
 
 
+@pytest.mark.parametrize(("phase", "changes", "again"), [
+    ("deploy", {}, ["deploy"]), ("deploy", {"severity": "high"}, []), ("deploy", {"control": "wire.x"}, []),
+    ("deploy", {"verdict": "not_applicable"}, []), ("deploy", {"at": None}, ["deploy"]), ("live", {}, [])])
+def test_phases_with_a_critical_observation_older_than_half_of_what_arming_admits_are_observed_again(
+        phase: str, changes: dict[str, Any], again: list[str]) -> None:
+    record, _ = world()
+    old = verdict(**{"at": "2026-11-21T11:54:30Z", **changes})
+    gates = {**record.gates, phase: {"verdicts": [verdict(), old]}}
+    assert arming.aged(gates, CONTROLS, p.NOW) == again
+    assert arming.aged(record.gates, CONTROLS, p.NOW) == []
+
+
 def info(**changes: Any) -> Callable[[Record, Wish], tuple[Record, Wish]]:
     return lambda record, wish: (replace(record, info={**record.info, **changes}), wish)
 

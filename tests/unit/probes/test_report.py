@@ -17,7 +17,7 @@ from tests.fixtures import people as p
 from .fake_look import NOW, FakeLook
 
 CONTROLS = {
-    "a.one": {"severity": "critical", "built": True, "attest": False, "probe": "file"},
+    "a.one": {"severity": "critical", "built": True, "attest": False, "probe": "file", "drift": True},
     "a.two": {"severity": "medium", "built": True, "attest": False, "probe": "file"},
     "a.said": {"severity": "high", "built": True, "attest": True, "probe": "attestation"},
 }
@@ -209,8 +209,15 @@ def test_without_a_secret_to_look_for_nothing_is_known(run, known):
 
 
 def test_what_a_rehearsal_only_counts_does_not_make_observations_stale(run):
-    run.gate("signoff", {**verdict("a.one", "fail"), "closes": False}, {**verdict("a.three", "fail"), "closes": True})
+    run.gate("signoff", {**verdict("a.one", "fail"), "closes": False})
+    assert run.ask("freshness", severity="critical").facts["failed"] == 0
+    run.gate("paper", {**verdict("a.one", "fail"), "closes": True})
     assert run.ask("freshness", severity="critical").facts["failed"] == 1
+
+
+def test_only_what_can_be_observed_without_a_stimulus_has_to_be_young(run):
+    run.gate("paper", verdict("a.one"), verdict("a.drilled", age=9000))
+    assert run.ask("freshness", severity="critical").facts["oldest_age_s"] == 30
 
 
 def enrolled(run, *lines, issuers="{ci: [ci-main], drill: [drill-main]}"):
