@@ -29,4 +29,4 @@ class ActionModule(RehearsalAction):
         exchange = clients.AdminApi(str(venue["sandbox_admin_url"]), Path(store.ca_file), token)
         bot = groups["bots"][0]
         return Scene(hosts.of(bot, variables[bot]), {one: hosts.of(one, variables[one]) for one in groups["kill_machines"]}, exchange,
-                     str(venue["exchange_url"]), str(store.ca_file), list(venue["kill_switch_key_rights"]))
+                     str(venue["exchange_url"]), str(store.ca_file), list(venue["kill_switch_key_rights"]), variables[bot])

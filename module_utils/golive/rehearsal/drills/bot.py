@@ -5,43 +5,44 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from ...operate import incident
 from .hosts import wait_for
-from .scene import FOLDER, Scene
+from .returning import INCIDENT_PLACES
+from .scene import CONFIG, FOLDER, Scene
 
-BOT = "/opt/bot/current/app/bin/bot"
 Found = tuple[dict[str, Any], int]
-# What the list wants answered first. A section that the bot does not have counts as missing, like one it could not answer.
-SECTIONS = {"api": ("venue_status", "clock_skew", "nonce_state", "error_rate"),
-            "performance": ("latency", "resources", "memory", "queue_depth", "alerts")}
+# What the list wants answered first, and which section of the record of playbooks/operate/diagnose.yml answers it.
+SECTIONS = {
+    "api": {"venue_status": "live.api.venue_status", "clock_skew": "live.api.clock_skew", "nonce_state": "live.api.nonce_state",
+            "error_rate": "live.api.error_rate"},
+    "performance": {"latency": "live.performance.latency", "resources": "live.performance.resources",
+                    "memory": "live.performance.memory", "queue_depth": "live.performance.queue_depth", "alerts": "alerts"}}
+NOWHERE = "https://127.0.0.1:1"
 
 
-def _diagnose(scene: Scene, topic: str, config: str) -> dict[str, Any]:
-    done = scene.bot.run(BOT, "diagnose", "--topic", topic, "--config", config)
-    return dict(json.loads(done.stdout)["sections"])
+def _diagnose(scene: Scene, topic: str, config: str, prometheus_url: str) -> dict[str, Any]:
+    """Return the sections that the list wants, as the installed procedure collects them. One that is not there counts as unknown."""
+    asked = {"instances": ["live"], "topics": [topic], "prometheus_url": prometheus_url}
+    told = scene.bot.ask(incident, asked, {**INCIDENT_PLACES, "/etc/bot/%s.json": f"{FOLDER}/{config}%.0s.json"})["sections"]
+    return {name: told.get(place, {}) for name, place in SECTIONS[topic].items()}
 
 
 def _diagnosis(topic: str) -> Callable[[Scene], Found]:
     def drill(scene: Scene) -> Found:
-        """Ask while the bot runs, then with a venue and a bot that do not answer: what cannot be known must read unknown."""
+        """Ask while the bot runs, then with a venue, a bot and a Prometheus that do not answer: what cannot be known must read unknown."""
         scene.start_bot()
-        wait_for(lambda: _health(scene), "the bot of the drill answers")
-        sections = _diagnose(scene, topic, f"{FOLDER}/live.json")
-        missing = [name for name in SECTIONS[topic] if sections.get(name, {}).get("state") != "answered"]
-        config = json.loads(scene.bot.need("cat", f"{FOLDER}/live.json"))
-        config["venue"]["rest_url"], config["dashboard"]["port"] = "https://127.0.0.1:1", 1
+        wait_for(scene.health, "the bot of the drill answers")
+        sections = _diagnose(scene, topic, "live", str(scene.variables["prometheus_url"]))
+        missing = sorted(name for name, section in sections.items() if section.get("state") != "answered")
+        config = json.loads(scene.bot.need("cat", CONFIG))
+        config["venue"]["rest_url"], config["dashboard"]["port"] = NOWHERE, 1
         scene.bot.write(f"{FOLDER}/dark.json", json.dumps(config), "0640", "root:bot")
-        dark = _diagnose(scene, topic, f"{FOLDER}/dark.json")
+        dark = _diagnose(scene, topic, "dark", NOWHERE)
         answered = sorted(name for name, section in dark.items() if section.get("state") != "unknown")
-        return {"sections_missing": len(missing), "missing": missing, "unreachable_reads_unknown": bool(dark) and not answered,
-                "answered_in_the_dark": answered}, len(SECTIONS[topic])
+        return {"sections_missing": len(missing), "missing": missing, "unreachable_reads_unknown": not answered,
+                "answered_in_the_dark": answered}, len(sections)
 
     return drill
-
-
-def _health(scene: Scene) -> dict[str, Any] | None:
-    """Return what the bot says of itself, None while it says nothing; used to wait, never as proof of an order."""
-    done = scene.bot.run("curl", "--silent", "--fail", "--max-time", "3", "http://127.0.0.1:8000/health")
-    return dict(json.loads(done.stdout)) if done.returncode == 0 else None
 
 
 DRILLS: dict[str, Callable[[Scene], Found]] = {

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import bot, kill, tickets
+from . import bot, expiry, kill, returning, tickets
 from .run import Drill
 
-DRILLS: Mapping[str, Drill] = {**kill.DRILLS, **tickets.DRILLS, **bot.DRILLS}
+DRILLS: Mapping[str, Drill] = {**kill.DRILLS, **tickets.DRILLS, **bot.DRILLS, **expiry.DRILLS, **returning.DRILLS}

@@ -140,7 +140,7 @@ class Scene:
             quiet = said is not None and said["reconciled"] and not said["unresolved_orders"]
             return said if said and quiet and any(one["stop"] for one in said["positions"]) and self.protected() else None
 
-        return dict(wait_for(held, "the bot of the drill holds a protected position", 60))
+        return dict(wait_for(held, "the bot of the drill holds a protected position"))
 
     def health(self) -> dict[str, Any] | None:
         """Return what the bot says of itself, None while it says nothing; used to wait, never as proof of an order."""

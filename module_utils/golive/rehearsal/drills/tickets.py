@@ -43,18 +43,28 @@ try:
 finally:
     shutil.rmtree(root, ignore_errors=True)
 """
-_SUBJECT = f"""import importlib.util, json, sys
+Found = tuple[dict[str, Any], int]
+
+
+def subject_script(root: str = "/") -> str:
+    """Return the text that lets the installed verifier say what a ticket for a root of the bot's host has to name."""
+    return f"""import importlib.util, json, sys
 spec = importlib.util.spec_from_file_location("golive_ticket", {VERIFIER!r})
 module = importlib.util.module_from_spec(spec); sys.modules["golive_ticket"] = module; spec.loader.exec_module(module)
-print(json.dumps(module.Host().subject("/opt/bot/current", "/etc/bot/live.json", {sorted(LIMITS)!r})))
+print(json.dumps(module.Host({root!r}).subject("/opt/bot/current", "/etc/bot/live.json", {sorted(LIMITS)!r})))
 """
-Found = tuple[dict[str, Any], int]
+
+
+def drafted(policy: Mapping[str, Any], subject: Mapping[str, str], **changes: Any) -> dict[str, Any]:
+    """Return one good delivery, `{policy, files}`, signed by the lab's people."""
+    draft = _Draft(policy, subject)
+    return draft.case(draft.text(**changes))
 
 
 def refuse_tickets(scene: Scene) -> Found:
     """Deliver thirteen wrong tickets and a right one; the verifier must refuse each wrong one, by its own word."""
     policy = json.loads(scene.bot.need("cat", "/etc/golive/arm/policy.json"))
-    subject = json.loads(scene.bot.need("python3", "-ISB", "-c", _SUBJECT))
+    subject = json.loads(scene.bot.need("python3", "-ISB", "-c", subject_script()))
     cases = _cases(policy, subject)
     answers = json.loads(scene.bot.need("python3", "-ISB", "-c", _HOST, stdin=json.dumps([one for _word, one in cases])))
     ended = {word: (rc, said) for (word, _case), (rc, said) in zip(cases, answers, strict=True)}
@@ -64,32 +74,42 @@ def refuse_tickets(scene: Scene) -> Found:
             "refused_by_another_word": otherwise, "delivered": sorted(ended)}, len(ended)
 
 
-def _cases(policy: Mapping[str, Any], subject: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
-    """Return (the word it must be refused by, the delivery); first the control, which the replay then repeats."""
-    now = datetime.now(timezone.utc)
-    roles = list(policy["roles"])
-    signers = [_holder(policy, role) for role in roles]
-    outsider = next((name for name, entry in policy["persons"].items() if not set(entry["roles"]) & set(roles)), None)
-    if outsider is None or len(signers) < 2:
-        raise GoliveError("the drill needs two asked roles and a person with none of them", where="roles.yml")
+class _Draft:
+    """Tickets and deliveries for one host, as good as the changes let them be."""
 
-    def text(**changes: Any) -> bytes:
+    def __init__(self, policy: Mapping[str, Any], subject: Mapping[str, str]) -> None:
+        self.now = datetime.now(timezone.utc)
+        self._policy, self._subject = policy, subject
+        self.signers = [_holder(policy, role) for role in policy["roles"]]
+
+    def text(self, **changes: Any) -> bytes:
+        """Return a ticket."""
+        policy, later = self._policy, ticket.utc(self.now + timedelta(hours=1))
         return ticket.encode({
             "format": 1, "system": policy["system"], "host": policy["host"], "rehearsal": policy["rehearsal"], "venue": policy["venue"],
-            "release": dict(subject), "limits": LIMITS, "stage": "drill", "not_before": ticket.utc(now - timedelta(minutes=1)),
-            "budget": {"loss": "0", "deadline": ticket.utc(now + timedelta(hours=1)), "sample": {}}, "nonce": secrets.token_hex(16),
-            "expires": ticket.utc(now + timedelta(hours=1)), "audit_head": "0:sha256:" + "0" * 64, "epoch": 0,
-            "key_fingerprint": "0" * 16, "people": policy["people"], **changes})
+            "release": dict(self._subject), "limits": LIMITS, "stage": "drill", "not_before": ticket.utc(self.now - timedelta(minutes=1)),
+            "budget": {"loss": "0", "deadline": later, "sample": {}}, "nonce": secrets.token_hex(16), "expires": later,
+            "audit_head": "0:sha256:" + "0" * 64, "epoch": 0, "key_fingerprint": "0" * 16, "people": policy["people"], **changes})
 
-    def case(data: bytes, by: Mapping[str, str] | None = None, namespace: str = signing.ARM, signed: bytes | None = None,
+    def case(self, data: bytes, by: Mapping[str, str] | None = None, namespace: str = signing.ARM, signed: bytes | None = None,
              **rules: Any) -> dict[str, Any]:
-        names = {name: name for name in signers} if by is None else by
-        files = {f"ticket.json.{name}.sig": _sign(str(policy["system"]), key, signed or data, namespace) for name, key in names.items()}
-        return {"policy": {**policy, **rules}, "files": {name: base64.b64encode(one).decode() for name, one in
-                                                         {"ticket.json": data, **files}.items()}}
+        """Return a delivery: `by` names whose key signs for whom, `signed` another text that is signed instead, `rules` another policy."""
+        names = {name: name for name in self.signers} if by is None else by
+        system = str(self._policy["system"])
+        files = {f"ticket.json.{name}.sig": _sign(system, key, signed or data, namespace) for name, key in names.items()}
+        return {"policy": {**self._policy, **rules},
+                "files": {name: base64.b64encode(one).decode() for name, one in {"ticket.json": data, **files}.items()}}
 
+
+def _cases(policy: Mapping[str, Any], subject: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    """Return (the word it must be refused by, the delivery); first the control, which the replay then repeats."""
+    draft = _Draft(policy, subject)
+    now, text, case = draft.now, draft.text, draft.case
+    outsider = next((name for name, entry in policy["persons"].items() if not set(entry["roles"]) & set(policy["roles"])), None)
+    if outsider is None or len(draft.signers) < 2:
+        raise GoliveError("the drill needs two asked roles and a person with none of them", where="roles.yml")
     right = case(text())
-    first, second = signers[0], signers[1]
+    first, second = draft.signers[0], draft.signers[1]
     return [("control", right), ("replayed", right), ("expired", case(text(expires=ticket.utc(now - timedelta(seconds=1))))),
             ("not_yet_valid", case(text(not_before=ticket.utc(now + timedelta(minutes=30))))), ("too_few", case(text(), {first: first})),
             ("same_key", case(text(), {first: first, second: first})),
