@@ -75,12 +75,15 @@ def _filled(value: Any, words: Mapping[str, str]) -> Any:
     return [_filled(one, words) for one in value] if isinstance(value, list) else value
 
 
+_DELIVERED = ("vault:", "index:", "sops:", "systemd_creds:", "env_file:")
+
+
 def secret_references(plan: Mapping[str, Any]) -> set[str]:
     """Return the references to the store that a plan's questions name; other credentials lie on the host that looks."""
     found: set[str] = set()
 
     def walk(value: Any) -> None:
-        if isinstance(value, str) and value.startswith(("vault:", "index:")) and "#" in value:
+        if isinstance(value, str) and value.startswith(_DELIVERED) and "#" in value:
             found.add(value)
         elif isinstance(value, dict):
             for one in value.values():

@@ -2,7 +2,8 @@
 
 References: `vault:<mount>/<path>#<field>` (KV v2), `vault:self#token` (this run's own token, for questions to the store itself),
 `file:<path>` (a private file of the controller; a rehearsal's bootstrap), and `index:<reference>`: keyed hashes by which a host finds the
-secret in its logs without ever knowing it (`golive.leaks`).
+secret in its logs without ever knowing it (`golive.leaks`). Small users without a store: `sops:<file>#<field>`,
+`systemd_creds:<file>[#<field>]`, `env_file:<file>#<NAME>` (`golive.store.backends` says what each does not give).
 """
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from typing import Any
 from . import rundir, session
 from .errors import GoliveError
 from .leaks.index import Index
-from .store import client, settings
+from .store import backends, client, settings
 
 
 def resolve(reference: str, variables: Mapping[str, Any], template: Any = lambda value: value) -> str:
@@ -30,12 +31,14 @@ def resolve(reference: str, variables: Mapping[str, Any], template: Any = lambda
     try:
         if kind == "file":
             return _private(Path(path))
+        if kind in {"sops", "systemd_creds", "env_file"} and path:
+            return backends.read(kind, path, field)
         if kind == "vault" and field:
             connected = client.login(settings.from_variables(variables, template), run_of(variables))
             return str(connected.token) if (path, field) == ("self", "token") else client.read_field(connected, path, field)
     except GoliveError as exc:
         raise GoliveError(f"secret {reference} cannot be had: {exc}") from None
-    expected = "vault:<mount>/<path>#<field> or file:<path>"
+    expected = "vault:<mount>/<path>#<field>, sops:, systemd_creds:, env_file: or file:<path>"
     raise GoliveError("not a secret reference", found=f"{len(reference)} characters", expected=expected)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from ..canonical import fingerprint
 from ..errors import GoliveError, Undecided
 from ..exchange import credential
-from ..store import strength
+from ..store import backends, strength
 from . import _document
 from .look import Look, Observed
 
@@ -18,7 +18,7 @@ EXECUTOR = "local"
 WITNESS = "golive"
 DEADLINE_S = 20
 ASK = {
-    "question": "str; required; fingerprints, strength or store",
+    "question": "str; required; fingerprints, strength, backend or store",
     "references": "list of str; optional; fingerprints: one reference per process, each to JSON with key and secret; strength: any",
     "address": "str; optional; store, strength: https://host:port of the store",
     "ca_file": "str; optional; CA of the store on the controller, from the repository's root",
@@ -34,6 +34,8 @@ FACTS = {
     "lengths": "list of int; characters of the shortest secret in each",
     "known_weak": "list of str; references that hold a default or one of the first guesses",
     "reused": "list of str; references that hold a secret which stands in another one too",
+    "backends": "list of str; kinds of places that the references name",
+    "lacks": "list of str; what those places do not give: encryption, audit, revocation, rotation, access per process",
     "ages_days": "list of number; since the current version was written, by the store's word",
     "sealed": "bool",
     "initialised": "bool",
@@ -52,7 +54,13 @@ def observe(ask: Mapping[str, Any], look: Look) -> Observed:
         return _store(ask, look)
     if ask["question"] == "strength":
         return _strength([str(one) for one in ask.get("references") or []], ask, look)
-    raise Undecided("there is no question %s, only fingerprints, strength and store" % str(ask["question"])[:40])
+    if ask["question"] == "backend":
+        references = [str(one) for one in ask.get("references") or []]
+        if not references:
+            raise Undecided("the question names no reference")
+        kinds = sorted({one.partition(":")[0] for one in references})
+        return Observed({"backends": kinds, "lacks": sorted(backends.lacking(references))}, opportunities=len(references))
+    raise Undecided("there is no question %s, only fingerprints, strength, backend and store" % str(ask["question"])[:40])
 
 
 def _fingerprints(references: List[str], look: Look) -> Observed:

@@ -20,6 +20,7 @@ from .settings import Settings
 from .wanted import Difference, Wanted, differences
 
 ACTIVE_S = 30
+PATIENT_S = 60    # making keys, the first write and configuring on a loaded host take longer than a question
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def bring_up(settings: Settings, keepers: Keepers, wanted: Wanted, role: str, *,
 
     `resolve` gives the value of a reference, for objects that are made with a secret; `run` is whose one login is used.
     """
-    anonymous = client.unauthenticated(settings)
+    anonymous = client.unauthenticated(settings, PATIENT_S)
     changes: list[dict[str, Any]] = []
     if not client.said(anonymous.sys.is_initialized, "say whether it is initialised"):
         if dry:

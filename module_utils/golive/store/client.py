@@ -32,15 +32,15 @@ def said(action: Callable[[], _T], what: str) -> _T:
         raise GoliveError(f"the store does not answer, asked to {what}", found=type(exc).__name__) from None
 
 
-def unauthenticated(settings: Settings) -> hvac.Client:
-    """Return a client without a token: health, seal state, initialisation."""
+def unauthenticated(settings: Settings, timeout_s: float = TIMEOUT_S) -> hvac.Client:
+    """Return a client without a token: health, seal state, initialisation (which may take longer than a question)."""
     verify = str(settings.ca_file)
     if not settings.ca_file.is_file():
         raise GoliveError("the authority of the store's certificate is not there", where=settings.ca_file.name, todo="make lab, or copy it")
     session = requests.Session()
     session.trust_env = False  # no proxy, no .netrc, no CA bundle of the environment
     session.verify = verify    # hvac leaves a session that it is given as it is
-    return hvac.Client(url=settings.address, verify=verify, timeout=TIMEOUT_S, session=session, namespace=None)
+    return hvac.Client(url=settings.address, verify=verify, timeout=timeout_s, session=session, namespace=None)
 
 
 def login(settings: Settings, run: str | None) -> hvac.Client:

@@ -104,14 +104,15 @@ class Opened:
     key: str
 
     def root(self) -> hvac.Client:
-        connected = client.unauthenticated(self.server.settings)
+        connected = client.unauthenticated(self.server.settings, 60)
         connected.token = self.token
         return connected
 
     def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Ask by the server's own command line."""
-        environment = {"VAULT_ADDR": self.server.settings.address, "VAULT_CACERT": str(self.server.settings.ca_file), "VAULT_TOKEN": self.token,
-                       "PATH": "/usr/bin:/bin", "HOME": str(self.server.folder)}
+        where = self.server.settings
+        environment = {"VAULT_ADDR": where.address, "VAULT_CACERT": str(where.ca_file), "VAULT_TOKEN": self.token, "PATH": "/usr/bin:/bin",
+                       "HOME": str(self.server.folder)}
         done = subprocess.run([str(vault_folder() / "vault"), *arguments], env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0 or not check, done.stderr
         return done
@@ -127,7 +128,7 @@ class Opened:
 
 def open_store(server: Server) -> Opened:
     """Initialise a running store with one key and unseal it."""
-    made = client.unauthenticated(server.settings).sys.initialize(secret_shares=1, secret_threshold=1)
+    made = client.unauthenticated(server.settings, 60).sys.initialize(secret_shares=1, secret_threshold=1)
     opened = Opened(server, made["root_token"], made["keys_base64"][0])
     opened.unseal()
     return opened

@@ -27,8 +27,9 @@ class Postgres:
     bin: Path
 
     def ask(self, user: str, password: str, statement: str, *, fails: bool = False) -> str:
-        done = subprocess.run([str(self.bin / "psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", user, "-d", "postgres", "-XAtc", statement],
-                              env={**os.environ, "PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5"}, capture_output=True, text=True, check=False)
+        command = [str(self.bin / "psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", user, "-d", "postgres", "-XAtc", statement]
+        environment = {**os.environ, "PGPASSWORD": password, "PGCONNECT_TIMEOUT": "20"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert (done.returncode != 0) == fails, done.stderr
         return done.stdout.strip() if not fails else done.stderr.strip()
 
@@ -47,10 +48,12 @@ def running(password: str) -> Iterator[Postgres]:
         shutil.chown(root, "postgres", "postgres")
     (root / "pw").write_text(password)
     (root / "pw").chmod(0o644)
-    subprocess.run([*as_server, str(folder / "initdb"), "-D", str(root / "data"), "-U", "keeper", "--pwfile", str(root / "pw"), "-A", "scram-sha-256",
-                    "--no-sync"], check=True, capture_output=True, cwd="/")
-    server = subprocess.Popen([*as_server, str(folder / "postgres"), "-D", str(root / "data"), "-p", str(port), "-k", str(root), "-h", "127.0.0.1",
-                               "-c", "fsync=off"], cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    data = ["-D", str(root / "data")]
+    keeper = ["-U", "keeper", "--pwfile", str(root / "pw"), "-A", "scram-sha-256", "--no-sync"]
+    subprocess.run([*as_server, str(folder / "initdb"), *data, *keeper], check=True, capture_output=True, cwd="/")
+    listens = ["-p", str(port), "-k", str(root), "-h", "127.0.0.1", "-c", "fsync=off"]
+    server = subprocess.Popen([*as_server, str(folder / "postgres"), *data, *listens], cwd="/", stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
         while subprocess.run([str(folder / "pg_isready"), "-h", "127.0.0.1", "-p", str(port)], capture_output=True, check=False).returncode:
@@ -59,7 +62,6 @@ def running(password: str) -> Iterator[Postgres]:
             time.sleep(0.1)
         yield Postgres(port, folder)
     finally:
-        subprocess.run([*as_server, str(folder / "pg_ctl"), "-D", str(root / "data"), "-m", "immediate", "stop"], check=False, capture_output=True,
-                       cwd="/")
+        subprocess.run([*as_server, str(folder / "pg_ctl"), *data, "-m", "immediate", "stop"], check=False, capture_output=True, cwd="/")
         server.wait()
         shutil.rmtree(root, ignore_errors=True)

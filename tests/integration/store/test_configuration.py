@@ -1,5 +1,7 @@
-"""Every kind of object, against a real Vault and a real PostgreSQL: predicted, made, unchanged, drifted, put back; hvac and the server's own
-command line agree on it."""
+"""Every kind of object, against a real Vault and a real PostgreSQL: predicted, made, unchanged, drifted, put back.
+
+hvac and the server's own command line agree on each.
+"""
 from __future__ import annotations
 
 import time
@@ -18,25 +20,32 @@ from .conftest import Opened, Server, open_store, prepare
 
 KEEPER = "kQ9x7LpA3zR1mV0nT5yB8c"
 PLUGIN = {"sha256": "", "command": "postgresql-database-plugin"}
-LETTERS = 'length = 24\nrule "charset" {\n  charset = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"\n  min-chars = 1\n}\n'
+LETTERS = """length = 24
+rule "charset" {
+  charset = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+  min-chars = 1
+}
+"""
 
 
 def described(audits: list[str]) -> wanted.Wanted:
     """Return what a whole system could want of its store, without a database."""
     more = wanted.from_inventory({
-        "mounts": {"pki_root/": {"type": "pki", "config": {"max_lease_ttl": 315360000}}, "pki/": {"type": "pki", "config": {"max_lease_ttl": 31536000}},
-                   "transit/": {"type": "transit"}},
+        "mounts": {"pki_root/": {"type": "pki", "config": {"max_lease_ttl": 315360000}},
+                   "pki/": {"type": "pki", "config": {"max_lease_ttl": 31536000}}, "transit/": {"type": "transit"}},
         "password_policies": {"letters": LETTERS},
         "quotas": {"everybody": {"path": "", "rate": 500, "interval": 1}, "kv": {"path": "kv/", "rate": 200, "interval": "1s"}},
         "transit_keys": {"transit/backup": {"type": "aes256-gcm96", "deletion_allowed": False, "auto_rotate_period": "720h"}},
         "pki_roots": {"pki_root": {"common_name": "slice root", "ttl": "87600h", "key_type": "ec", "key_bits": 256}},
-        "pki_intermediates": {"pki": {"common_name": "slice servers", "ttl": "8760h", "key_type": "ec", "key_bits": 256, "root": "pki_root"}},
+        "pki_intermediates": {"pki": {"common_name": "slice servers", "ttl": "8760h", "key_type": "ec", "key_bits": 256,
+                                      "root": "pki_root"}},
         "pki_roles": {"pki/server": {"allowed_domains": ["slice.example"], "allow_subdomains": True, "max_ttl": "72h", "key_type": "ec",
                                      "key_bits": 256, "client_flag": False}},
         "policies": {"slice-reader": 'path "kv/data/slice/one" { capabilities = ["read"] }'}})
     engines = {path: str(one["type"]) for path, one in more.mounts.items()}
     processes = {"bot": {"reads": ["exchange/live"], "from": ["127.0.0.1/32"], "token_period": 1800}}
-    return wanted.joined(wanted.system_wants("slice", audits, ["127.0.0.1/32"], engines=engines), wanted.processes_want("slice", processes), more)
+    return wanted.joined(wanted.system_wants("slice", audits, ["127.0.0.1/32"], engines=engines),
+                         wanted.processes_want("slice", processes), more)
 
 
 def audits(server: Server) -> list[str]:
@@ -222,7 +231,8 @@ def test_the_database_gives_passing_users_and_keeps_standing_ones(opened: Opened
         want = with_database(opened, database.port)
         config.apply(opened.root(), want, to_do(opened, want), {"vault:kv/slice/database#password": KEEPER}.__getitem__)
         assert ops(to_do(opened, want)) == set()
-        assert "password authentication failed" in database.ask("keeper", KEEPER, "select 1", fails=True)  # nobody but the store knows it now
+        # From now on nobody but the store knows the password of the database's keeper.
+        assert "password authentication failed" in database.ask("keeper", KEEPER, "select 1", fails=True)
         passing = opened.read("database/creds/reader")
         assert database.ask(passing["username"], passing["password"], "select count(*) from fills") == "0"
         assert "permission denied" in database.ask(passing["username"], passing["password"], "delete from fills", fails=True)
@@ -243,15 +253,16 @@ def with_database(opened: Opened, port: int) -> wanted.Wanted:
     from golive.lab.vault_binary import vault_folder
 
     digest = hashlib.sha256((vault_folder() / "postgresql-database-plugin").read_bytes()).hexdigest()
+    url = "postgresql://{{username}}:{{password}}@127.0.0.1:%d/postgres?sslmode=disable" % port
+    makes = "create role \"{{name}}\" login password '{{password}}' valid until '{{expiration}}'; grant select on fills to \"{{name}}\";"
     more = wanted.from_inventory({
         "mounts": {"database/": {"type": "database"}},
         "password_policies": {"letters": LETTERS},
         "plugins": {"database/postgresql-database-plugin": {**PLUGIN, "sha256": digest}},
         "databases": {"database/slice": {"plugin_name": "postgresql-database-plugin", "username": "keeper", "password_policy": "letters",
                                          "allowed_roles": ["reader", "bot"],
-                                         "connection_url": f"postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{port}/postgres?sslmode=disable",
+                                         "connection_url": url,
                                          "secret": {"password": "vault:kv/slice/database#password"}}},
-        "database_roles": {"database/reader": {"db_name": "slice", "default_ttl": "1h", "max_ttl": "4h", "creation_statements": [
-            "create role \"{{name}}\" login password '{{password}}' valid until '{{expiration}}'; grant select on fills to \"{{name}}\";"]}},
+        "database_roles": {"database/reader": {"db_name": "slice", "default_ttl": "1h", "max_ttl": "4h", "creation_statements": [makes]}},
         "database_static_roles": {"database/bot": {"db_name": "slice", "username": "standing", "rotation_period": "24h"}}})
     return wanted.joined(wanted.system_wants("slice", audits(opened.server), [], engines={"database/": "database"}), more)
