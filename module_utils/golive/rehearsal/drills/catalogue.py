@@ -3,7 +3,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import bot, expiry, kill, returning, tickets
+from . import bot, changing, expiry, keeping, kill, returning, tickets
 from .run import Drill
 
-DRILLS: Mapping[str, Drill] = {**kill.DRILLS, **tickets.DRILLS, **bot.DRILLS, **expiry.DRILLS, **returning.DRILLS}
+DRILLS: Mapping[str, Drill] = {**kill.DRILLS, **tickets.DRILLS, **bot.DRILLS, **expiry.DRILLS, **returning.DRILLS,
+                               **changing.DRILLS, **keeping.DRILLS}

@@ -10,11 +10,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from ...errors import GoliveError
 from .hosts import Host, wait_for
-from .scene import FOLDER, LIVE_UNIT, ORDER_RIGHTS, UNIT, Scene, entries_of, protected
+from .scene import FOLDER, LIVE_UNIT, ORDER_RIGHTS, PAIR, UNIT, VOLUME, Scene, entries_of, protected
 
 PROGRAM, SETTINGS = "/usr/local/lib/golive/kill_switch.py", "/etc/golive/kill_switch.json"
 PULL_S = 90.0
@@ -221,6 +222,19 @@ def paths(scene: Scene) -> Found:
     return {"paths_proven": proven, "works_with_bot_host_cut": cut}, 2 * len(machines)
 
 
+def on_venue(scene: Scene) -> Found:
+    """What a person does at the real venue before arming: orders far from the market and a conditional one; every list is read back."""
+    scene.entries(2)
+    trigger = f"{scene.price() * 2:.8f}"
+    scene.orders.private("AddOrder", pair=PAIR, type="buy", ordertype="stop-loss", price=trigger, volume=VOLUME)
+    placed = len(scene.state()["orders"]["open"])
+    found = pull(scene, scene.machine())
+    state = scene.state()
+    fees = sum((Decimal(str(one["fee"])) for one in state["fills"]), Decimal(0))
+    return {"orders_left": len(state["orders"]["open"]), "fills": len(state["fills"]), "fees": float(fees),
+            "ended": found.record.get("state", "not ended"), "exit": found.rc}, placed
+
+
 def _need(seconds: float | None) -> float:
     if seconds is None:
         raise GoliveError("entry orders were at the venue to the end of the drill")
@@ -229,4 +243,5 @@ def _need(seconds: float | None) -> float:
 
 DRILLS: dict[str, Callable[[Scene], Found]] = {
     "kill_switch": kill_switch, "kill_cancel_fails_once": cancel_fails_once, "kill_without_host": without_host,
-    "kill_under_flood": under_flood, "kill_in_maintenance": in_maintenance, "kill_paths": paths, "stays_off": mode_stays_off}
+    "kill_under_flood": under_flood, "kill_in_maintenance": in_maintenance, "kill_paths": paths, "stays_off": mode_stays_off,
+    "kill_on_venue": on_venue}

@@ -8,6 +8,7 @@ from typing import Any
 
 from ... import rehearsal_signers
 from ...errors import GoliveError
+from ...kill_switch import kill_switch
 from .. import records
 from ..records import Controls, Outcome
 from .hosts import NotSeen
@@ -41,4 +42,8 @@ def measure(name: str, drill: Drill, scene: Callable[[], AbstractContextManager[
         raise
     except (NotSeen, GoliveError) as exc:
         result, opportunities, passed = {"not_seen": f"did not come true: {exc}"[:300]}, 0, False
+    except (kill_switch.Refused, kill_switch.Silent) as exc:
+        result, opportunities, passed = {"not_seen": f"the venue did not do what the drill asked: {exc}"[:300]}, 0, False
+    except (LookupError, TypeError, ValueError) as exc:  # no text: it may be of an answer that holds a secret
+        result, opportunities, passed = {"not_seen": f"an answer had another form than expected: {type(exc).__name__}"}, 0, False
     return {"name": name, "passed": passed, "result": result, "opportunities": opportunities, "witness": "venue"}

@@ -24,6 +24,7 @@ PAPER_UNIT = "bot-wire.service"
 CONFIG, CONTROLS = f"{FOLDER}/live.json", f"{FOLDER}/control/live"
 DROP_INS = f"/run/systemd/system/{UNIT}.d"
 DROP_IN = f"{DROP_INS}/90-golive-drill.conf"
+DRILL_RELEASES = "/opt/bot/drill"  # /run lets nothing be executed
 STATE, LOG = "/var/lib/bot/drill", "/var/log/bot/drill.log"
 ORDER_RIGHTS = ["query-funds", "query-open-trades", "query-closed-trades", "modify-trades", "close-trades", "create-ws-token"]
 PAIR = "SHIBUSDT"
@@ -59,8 +60,8 @@ class Scene:
         self.bot, self.machines, self.exchange, self.variables = bot, dict(machines), exchange, variables or {}
         self.account = f"drill-{secrets.token_hex(4)}"
         self.kill_rights = kill_rights
-        self._url, self._ca = venue_url, ca_file
-        self._keys: list[str] = []
+        self.url, self.ca_file = venue_url, ca_file
+        self.keys: list[dict[str, str]] = []
         self._paused = False
         self._orders: Kraken | None = None
 
@@ -72,14 +73,14 @@ class Scene:
         self.exchange.ask("POST", "accounts", {"name": self.account, "balances": {"USDT": "1000"}, "tier": "unlimited",
                                                "profile": {"mode": "live", "stop_within_s": 5, "stale_s": 60}})
         key = self.mint("orders", ORDER_RIGHTS)
-        self._orders = kraken(self._url, self._ca, key)
+        self._orders = kraken(self.url, self.ca_file, key)
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self.exchange.ask("DELETE", "cruelties")
         self.clear()
-        for key in self._keys:
-            self.exchange.ask("POST", f"keys/{key}/revoke", {})
+        for key in self.keys:
+            self.exchange.ask("POST", f"keys/{key['key']}/revoke", {})
         if self._paused:
             self.bot.need("systemctl", "start", PAPER_UNIT)
 
@@ -93,7 +94,7 @@ class Scene:
         """Take away what a drill puts on the hosts; also what one left that was killed."""
         self.bot.run("systemctl", "stop", UNIT)
         self.bot.run("systemctl", "unmask", UNIT)
-        self.bot.run("rm", "-rf", DROP_INS, FOLDER, STATE, LOG, "/run/bot/live/kill", "/run/bot/live/no_entries")
+        self.bot.run("rm", "-rf", DROP_INS, FOLDER, DRILL_RELEASES, STATE, LOG, "/run/bot/live/kill", "/run/bot/live/no_entries")
         self.bot.run("systemctl", "daemon-reload")
         self.bot.run("systemctl", "reset-failed", UNIT)
         self.bot.run("systemctl", "start", TICKET_TIMER)
@@ -104,17 +105,17 @@ class Scene:
     def mint(self, name: str, rights: list[str]) -> dict[str, str]:
         """Return a new key of the account; it is revoked with the scene."""
         made = self.exchange.ask("POST", "keys", {"account": self.account, "rights": rights, "name": f"drill {name}"})
-        self._keys.append(str(made["key"]))
-        return {"key": str(made["key"]), "secret": str(made["secret"])}
+        self.keys.append({"key": str(made["key"]), "secret": str(made["secret"])})
+        return self.keys[-1]
 
     def machine(self) -> Host:
         """Return the first kill machine."""
         return next(iter(self.machines.values()))
 
     # -- the bot ----------------------------------------------------------------------------------------------------------
-    def start_bot(self, changes: Mapping[str, Any] | None = None) -> None:
+    def start_bot(self, changes: Mapping[str, Any] | None = None, unit: str = LIVE_UNIT) -> None:
         """Start the live unit on the drill's account and wait until the venue has heard it."""
-        self.place_unit(LIVE_UNIT)
+        self.place_unit(unit)
         self.configure(changes or {})
         self.bot.write(f"{FOLDER}/exchange_key", json.dumps(self.mint("bot", ORDER_RIGHTS)))
         self.bot.need("systemctl", "start", UNIT)
@@ -128,9 +129,9 @@ class Scene:
         self.bot.need("install", "-d", "-m", "0755", CONTROLS)
         self.bot.need("chmod", "0711", FOLDER)
 
-    def start_trading(self, **changes: Any) -> dict[str, Any]:
+    def start_trading(self, unit: str = LIVE_UNIT, **changes: Any) -> dict[str, Any]:
         """Start the live unit as a copy that trades, and return what it says once a position is open with its stop."""
-        self.start_bot(merged(TRADING, changes))
+        self.start_bot(merged(TRADING, changes), unit)
         return self.position_of_bot()
 
     def position_of_bot(self) -> dict[str, Any]:
