@@ -16,7 +16,7 @@ from ..audit import AuditError, AuditLog, Chain, Head
 from . import names
 from .errors import RegistryError
 from .manifest import unique
-from .store import Entry, Line, Store, checked
+from .store import HALF_LINE, Entry, Line, Store, checked
 
 _STAGING, _REMOVED, _NEXT = ".staging-", ".removed-", ".next-"
 _FILE_MODE, _FOLDER_MODE, _UMASK = 0o440, 0o750, 0o027
@@ -69,7 +69,7 @@ class LocalStore(Store):
         for path in self._areas():
             found += [os.path.join(path, one)[len(self.root) + 1:] for one in _names(path) if one.startswith((_STAGING, _REMOVED, _NEXT))]
         if self._half_line():
-            found.append("%s/%s: half a line" % (names.MODELS, names.LOG))
+            found.append("%s/%s: %s" % (names.MODELS, names.LOG, HALF_LINE))
         return sorted(found)
 
     def mend(self, run: str, actor: str) -> None:

@@ -18,7 +18,7 @@ from .errors import RegistryError
 from .integrity import Seen
 from .judgement import Judgement
 from .manifest import Declaration, File, declaration, encode, parse
-from .store import Entry, Line, Store, entry
+from .store import HALF_LINE, Entry, Line, Store, entry
 
 CLOCK_BACK = timedelta(seconds=60)
 Change = Dict[str, Any]
@@ -76,6 +76,7 @@ class Registry:
 
     def __init__(self, store: Store, settings: Settings, act: Act) -> None:
         self.store, self.settings, self.act = store, settings, act
+        self._repairs = 0
         store.check()
 
     # --- register, validate ---------------------------------------------------------------------------------------
@@ -104,11 +105,17 @@ class Registry:
                     self.store.add([*held, *signed, entry(names.MANIFEST, manifest)], *path)
         return Outcome(changes, [], facts, {"before": {}, "after": facts} if len(changes) else {})
 
-    def validate(self, candidate: str, evidence: str) -> Outcome:
-        """Judge a candidate by the four gates and keep the judgement with its evidence, whatever it says."""
-        subject = self.candidate(names.CANDIDATES, candidate)
+    def validate(self, candidate: str, evidence: str, source: Optional[str] = None) -> Outcome:
+        """Judge a candidate by the four gates and keep the judgement with its evidence, whatever it says.
+
+        A dry run may come before the candidate is registered: then it is judged where the trainer left it, at `source`.
+        """
+        store, subject = self.store, None
+        if self.act.dry and source is not None and not store.has(names.CANDIDATES, names.folder(candidate)):
+            store, subject = self._foretold(source, candidate)
+        subject = subject or self.candidate(names.CANDIDATES, candidate)
         files, _signatures = seen.source(evidence, self.settings.profile)
-        looked = seen.look(self.store, subject.folder, subject.listed, subject.declared, self.settings.profile)
+        looked = seen.look(store, subject.folder, subject.listed, subject.declared, self.settings.profile)
         judged = self._judge(subject, looked, evidence, files)
         record = self._record(subject, judged, files)
         data = canonical.encode(record)
@@ -124,6 +131,17 @@ class Registry:
                  "approval_subject": records.approval_subject(self.settings.scope, subject.digest, validation),
                  "gates": {one.gate: one.verdict for one in judged}, "metrics": gates.metrics(judged)}
         return Outcome(changes, told(judged), facts, {"before": {}, "after": facts} if changes else {})
+
+    def _foretold(self, source: str, candidate: str) -> Tuple[Store, Candidate]:
+        """Return a candidate as `register` would keep it, with the place to read it from."""
+        files, signatures = seen.source(source, self.settings.profile)
+        listed = [File(one.path, one.size, one.sha256) for one in files]
+        if canonical.digest(encode(listed)) != names.PREFIX + names.folder(candidate):
+            raise RegistryError("holds another candidate", code="missing", where=source, expected=names.short(candidate),
+                                found=names.short(canonical.digest(encode(listed))))
+        store = seen.Source(files)
+        declared = declaration(store.read(seen.FILES, names.DECLARATION))
+        return store, Candidate(names.PREFIX + names.folder(candidate), (), listed, declared, signatures)
 
     # --- approve, roll back ---------------------------------------------------------------------------------------
 
@@ -225,7 +243,9 @@ class Registry:
             yield changes
 
     def _mending(self) -> List[Change]:
-        return [change("leftover:%s/%s" % (self.settings.scope, one), "delete", None, None) for one in self.store.leftovers()]
+        found = self.store.leftovers()
+        self._repairs = sum(one.endswith(HALF_LINE) for one in found)     # taking half a line away is written down as a line
+        return [change("leftover:%s/%s" % (self.settings.scope, one), "delete", None, None) for one in found]
 
     def _present(self, changes: List[Change], any_pointer: bool = False) -> Tuple[Optional[Line], Optional[bytes], Optional[Line]]:
         """Return (newest move, bytes of the pointer, its content), after ending a move that the log began and the pointer did not see."""
@@ -325,7 +345,7 @@ class Registry:
     def _switch(self, act: str, pointer: Line, current: Optional[bytes], detail: Line, changes: List[Change]) -> Dict[str, Any]:
         """Write the log, then the pointer. Everything slow was done before."""
         began = time.monotonic()
-        seq, _at = self.store.head()
+        seq = self.store.head() + (self._repairs if self.act.dry else 0)
         pointer = dict(pointer, seq=seq + 1, at=canonical.utc(self.act.now()))
         data = history.encode(pointer)
         before = None if current is None else canonical.digest(current)

@@ -50,6 +50,22 @@ def source(directory: str, profile: Mapping[str, object]) -> Tuple[List[Entry], 
     return entries, signatures
 
 
+class Source(Store):
+    """A trainer's folder, read like one of the registry."""
+
+    def __init__(self, files: Sequence[Entry]) -> None:
+        self._files = {one.path: one for one in files}
+
+    def files(self, *path: str) -> List[str]:
+        return sorted(self._files)
+
+    def open(self, *path: str) -> BinaryIO:
+        found = self._files.get("/".join(path[1:]))
+        if found is None:
+            raise RegistryError("is not there", code="missing", where="/".join(path[1:]))
+        return found.open()
+
+
 def look(store: Store, folder: Sequence[str], listed: Sequence[File], declared: Declaration, profile: Mapping[str, object]) -> List[Seen]:
     """Return what is in a folder of the registry: every byte of every file read once, each file of the model looked into."""
     found = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import io
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from .. import canonical
 from ..audit import Chain, Head
@@ -15,6 +15,7 @@ from .errors import RegistryError
 
 BLOCK = 1 << 20
 SMALL = 64 << 20      # what is read as a whole: manifests, records, declarations; predictions and models are streamed
+HALF_LINE = "half a line"     # how a leftover of the log is called
 Line = Dict[str, Any]
 
 
@@ -138,8 +139,6 @@ class Store:
             raise RegistryError("is larger than a file of this kind may be", code="store", where="/".join(path), found=len(data))
         return data
 
-    def head(self) -> Tuple[int, Optional[str]]:
-        """Return number and time of the newest line; (0, None) of an empty log."""
-        for line in self.newest_first():
-            return int(line["seq"]), str(line["at"])
-        return 0, None
+    def head(self) -> int:
+        """Return the number of the newest line; 0 of an empty log."""
+        return next((int(line["seq"]) for line in self.newest_first()), 0)

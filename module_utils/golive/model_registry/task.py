@@ -3,7 +3,10 @@ from __future__ import annotations
 
 import getpass
 import json
-from typing import Any, Dict, List, Mapping, Optional
+import os
+import tempfile
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 from .. import audit
 from ..errors import GoliveError, Undecided
@@ -14,7 +17,7 @@ from .registry import Act, Outcome, Registry, Settings
 from .store import Store
 
 ACTIONS = ("register", "validate", "approve", "rollback", "info", "verify", "prune")
-NEEDS = {"register": ("source",), "validate": ("candidate", "evidence"), "approve": ("candidate", "validation", "approvals"),
+NEEDS = {"register": ("source",), "validate": ("candidate", "evidence"), "approve": ("candidate", "validation"),
          "rollback": ("reason",), "info": (), "verify": (), "prune": ()}
 
 SPEC: Dict[str, Dict[str, Any]] = {
@@ -39,6 +42,8 @@ SPEC: Dict[str, Dict[str, Any]] = {
     "candidate": {"type": "str"},
     "validation": {"type": "str"},
     "approvals": {"type": "path"},
+    "approvals_from": {"type": "path"},
+    "approval_texts": {"type": "dict", "default": {}},
     "confirm": {"type": "bool", "default": False},
     "force_reason": {"type": "str"},
     "away_from": {"type": "str"},
@@ -102,12 +107,29 @@ def _act(given: Mapping[str, Any], registry: Registry) -> Outcome:
     if action == "register":
         return registry.register(given["source"])
     if action == "validate":
-        return registry.validate(given["candidate"], given["evidence"])
+        return registry.validate(given["candidate"], given["evidence"], given.get("source"))
     if action == "approve":
-        return registry.approve(given["candidate"], given["validation"], given["approvals"], given["confirm"], given.get("force_reason"))
+        with _approvals(given) as folder:
+            return registry.approve(given["candidate"], given["validation"], folder, given["confirm"], given.get("force_reason"))
     if action == "rollback":
         return registry.rollback(given["reason"], given.get("candidate"), given.get("away_from"))
     return registry.prune(given["keep_candidates"], given["keep_models"])
+
+
+@contextmanager
+def _approvals(given: Mapping[str, Any]) -> Iterator[str]:
+    """Give the folder of the approvals; texts that came with the task are shown in memory."""
+    if given.get("approvals"):
+        yield str(given["approvals"])
+        return
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 (a private folder in it, gone at the end)
+    with tempfile.TemporaryDirectory(prefix="golive-approvals-", dir=memory) as folder:
+        for name, text in (given.get("approval_texts") or {}).items():
+            if os.path.basename(name) != name or not name.startswith(records.STATEMENT + "-"):
+                raise RegistryError("is not the name of an approval", code="usage", where=repr(name)[:80])
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as handle:
+                handle.write(text)
+        yield folder
 
 
 def _look(given: Mapping[str, Any], store: Store) -> Dict[str, Any]:
