@@ -22,6 +22,8 @@ SLICED = sorted(str(INTEGRATION / name) for name in (
     "sets/test_backup.py", "sets/test_four_runs.py", "sets/test_lockout.py", "sets/test_log_rotation.py", "sets/test_restart.py",
     "sets/test_secrets.py"))
 SLICE = 2
+# Shares its hosts with the journey, which another worker may be running: never beside it, so only with all.
+FULL_ONLY = {str(INTEGRATION / "journey/test_ramp.py")}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,7 +37,7 @@ def todays_slice() -> list[str]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--full") or config.getoption("file_or_dir"):
         return
-    left_out = set(SLICED) - set(todays_slice())
+    left_out = FULL_ONLY | (set(SLICED) - set(todays_slice()))
     config.hook.pytest_deselected(items=[item for item in items if str(item.path) in left_out])
     items[:] = [item for item in items if str(item.path) not in left_out]
 
