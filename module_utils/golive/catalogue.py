@@ -19,7 +19,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "when_live": ("page", "no_entries", "step_down", "kill"),
     "seen_from": ("target", "controller", "outside", "peer"),
     "drift": (True, False, "when_free"),
-    "otherwise": ("loosened", "not_held"),
+    "otherwise": ("loosened", "not_held", "not_needed"),
     "in_rehearsal": ("closes", "counted"),
     "opening": (True, False),
 }

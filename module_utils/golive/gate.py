@@ -11,6 +11,11 @@ CLOSING = ("critical", "high")
 Waivers = Mapping[str, Mapping[str, Any]]
 
 
+# What `applies: false` means, by the control's `otherwise`. Compensation for something that is there is neither loosened nor missing.
+_OFF = {"loosened": ("this system has switched it off", ["loosened"]), "not_held": ("the profile does not hold this", ["not_held"]),
+        "not_needed": ("this system has what it would stand in for", [])}
+
+
 def verdicts(controls: Mapping[str, Mapping[str, Any]], expected: list[plan.Target], observed: list[Mapping[str, Any]],
              run: str, waivers: Waivers | None = None, *, rehearsal: bool = False) -> list[dict[str, Any]]:
     """Judge every control for every subject that the inventory names; an observation that is not there is undecided.
@@ -26,8 +31,8 @@ def verdicts(controls: Mapping[str, Mapping[str, Any]], expected: list[plan.Targ
         wanted.setdefault(target.control, []).append(target)
     for name, control in controls.items():
         if control["applies"] is False:
-            words = "this system has switched it off" if control["otherwise"] == "loosened" else "the profile does not hold this"
-            found.append(_record(control, None, judge.Judgement(judge.NOT_APPLICABLE, words), [control["otherwise"]]))
+            words, tags = _OFF[control["otherwise"]]
+            found.append(_record(control, None, judge.Judgement(judge.NOT_APPLICABLE, words), list(tags)))
             continue
         if not control["built"]:
             found.append(_record(control, None, judge.Judgement(judge.UNDECIDED, f"golive cannot observe this yet: {control['why']}")))

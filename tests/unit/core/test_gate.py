@@ -69,6 +69,11 @@ def test_what_the_profile_switches_off_is_counted_as_loosened_or_not_held() -> N
     assert judged(control(applies=False, otherwise="not_held"), [])[0]["tags"] == ["not_held"]
 
 
+def test_compensation_that_nobody_needs_is_neither_loosened_nor_missing() -> None:
+    found = judged(control(applies=False, otherwise="not_needed"), [])[0]
+    assert (found["verdict"], found["tags"], found["closes"]) == ("not_applicable", [], False)
+
+
 RED, UNSEEN, GREEN = [observation(facts={"exists": False})], [], [observation()]  # type: ignore[var-annotated]
 
 
