@@ -16,7 +16,7 @@ from typing import Dict, List, Set, Tuple
 HERE = Path(__file__).parent
 FILE = HERE / "kill_switch.py"
 PARTS = ("words", "line", "plan", "venue", "kraken_calls", "kraken", "binance_calls", "binance_spot", "binance_futures", "settings",
-         "beside", "kill", "main")
+         "beside", "turn", "kill", "main")
 HEAD = '''#!/usr/bin/env python3
 """Stop, now: cancel every entry order at the venue, fence the bot, keep stops as long as the position, until it is seen to be so.
 

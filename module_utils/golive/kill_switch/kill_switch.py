@@ -15,6 +15,7 @@ import argparse
 import base64
 import calendar
 import contextlib
+import fcntl
 import hashlib
 import hmac
 import http.client
@@ -212,6 +213,11 @@ class Policy(NamedTuple):
     shared: bool = False
     may_place: bool = False
 
+    @property
+    def strict(self) -> bool:
+        """Say whether what the account holds may be more than the bot's."""
+        return self.shared or self.flatten
+
 
 class Step(NamedTuple):
     """One thing to do: `cancel` an order, `protect` or `close` a position by an amount, or `claim` its stop and sell that amount."""
@@ -256,11 +262,12 @@ class Cover(NamedTuple):
     doubtful: Tuple[Order, ...]
 
 
-def cover(position: Position, orders: List[Order], strict: bool) -> Cover:
+def cover(position: Position, orders: List[Order], strict: bool, fenced: bool) -> Cover:
     """Sort the orders of a position. `strict` (spot): what the bot holds is not all that the account holds, so sells are counted.
 
     A stop that nothing but its own size holds back can turn a position round, or sell the owner's coins, once others have closed it.
     Such stops are kept as far as they fit into what is not covered yet. One that does not fit stays only while nothing else covers.
+    Before the fence nothing goes but what opens: the bot may be about to need its stops.
     """
     counted = strict and position.market == "spot"
     cancel = [one for one in orders if opens(one, position) and not (one.stop and one.side == position.exit_side)]
@@ -269,42 +276,44 @@ def cover(position: Position, orders: List[Order], strict: bool) -> Cover:
     sure = position.size if any(one.whole for one in hard) else sum((one.left for one in hard if one.stop), ZERO)
     doubtful = []
     for one in sorted((one for one in rest if one not in hard and one.stop), key=lambda one: (-one.left, one.id)):
-        if sure >= position.size:
+        if sure >= position.size and fenced:
             cancel.append(one)
         elif sure + one.left <= position.size:
             sure += one.left
         else:
             doubtful.append(one)
-    if doubtful and sure >= position.size:
+    if doubtful and sure >= position.size and fenced:
         cancel, doubtful = cancel + doubtful, []
     taken = position.size if doubtful else sure
     for one in rest:
         if one not in hard and not one.stop:
-            if taken + one.left > position.size:
+            if taken + one.left > position.size and fenced:
                 cancel.append(one)
             else:
                 taken += one.left
     return Cover(tuple(cancel), min(sure, position.size), tuple(doubtful))
 
 
-def covers(view: View, policy: Policy) -> Dict[Key, Cover]:
-    """Return what becomes of all orders, by position; what belongs to no position goes, be it an entry or a stop left behind."""
+def covers(view: View, policy: Policy, fenced: bool) -> Dict[Key, Cover]:
+    """Return what becomes of all orders, by position; what belongs to no position goes, an entry at once, a left stop after the fence."""
     orders: Dict[Key, List[Order]] = {}
     for order in view.orders:
         orders.setdefault(order.key, []).append(order)
-    found, strict = {}, policy.shared or policy.flatten
+    found, strict = {}, policy.strict
     for position in view.positions:
         if position.size > 0 and not (strict and dust(position, view)):
-            found[position.key] = cover(position, orders.pop(position.key, []), strict)
+            found[position.key] = cover(position, orders.pop(position.key, []), strict, fenced)
     for key, left in orders.items():
-        found[key] = Cover(tuple(left), ZERO, ())
+        found[key] = Cover(tuple(one for one in left if fenced or opens(one, Position("", "", key[0], "long", ZERO))), ZERO, ())
     return found
 
 
-def to_cancel(view: View, policy: Policy) -> List[Order]:
-    """Return the orders that go, entries first."""
-    going = [order for one in covers(view, policy).values() for order in one.cancel]
-    return sorted(going, key=lambda one: not surely_opens(one))
+def to_cancel(view: View, policy: Policy, fenced: bool) -> List[Order]:
+    """Return the orders that go. As long as there are entries, only these: one that fills meanwhile needs the stops that are there."""
+    going = [order for one in covers(view, policy, fenced).values() for order in one.cancel]
+    sides = {position.key: position.exit_side for position in view.positions if position.size > 0}
+    entries = [one for one in going if surely_opens(one) or one.side != sides.get(one.key, one.side)]
+    return entries or going
 
 
 def stops_of(position: Position, view: View) -> List[Order]:
@@ -331,35 +340,35 @@ def naked(view: View) -> Dict[str, Decimal]:
     return found
 
 
-def steps(view: View, policy: Policy, fenced: bool, blocked: FrozenSet[Key] = frozenset()) -> List[Step]:
-    """Return what to do now, in order; afterwards the venue is read again. Empty: nothing is left to do.
+def steps(view: View, policy: Policy, fenced: bool, turn: bool, blocked: FrozenSet[Key] = frozenset()) -> List[Step]:
+    """Return what to do now, in order; afterwards the venue is read again. Empty: nothing is left to do, or it is not our turn.
 
-    Entries go first. What the venue itself holds to reducing (futures, margin) is closed at once. Spot is sold only behind a confirmed
-    fence, and only by claiming a resting sell: who cancels it owns the right to sell that amount, so that neither two switches nor the bot
-    sell twice. `blocked`: positions that are not closed any further (loss cap, refusals); these are protected instead.
+    Entries go first. What the venue itself holds to reducing (futures, margin) is closed at once. Spot knows no such thing: there we
+    place and sell only behind a confirmed fence and in our `turn`, so that neither the bot nor another switch sells the same twice.
+    A stop holds the coins that it would sell; it is cancelled for the sale of what it held and not before.
+    `blocked`: positions that are not closed any further (loss cap, refusals); these are protected instead.
     """
-    sorted_ = covers(view, policy)
-    going = to_cancel(view, policy)
+    found = covers(view, policy, fenced)
+    going = to_cancel(view, policy, fenced)
     if going:
         return [Step("cancel", order=one) for one in going]
     closing: List[Step] = []
     guarding: List[Step] = []
     for position in view.positions:
-        if position.size <= 0 or dust(position, view):
+        counted = policy.strict and position.market == "spot"
+        if position.size <= 0 or dust(position, view) or (counted and not (fenced and turn)):
             continue
         rule = view.rules.get(position.symbol, Rule())
-        selling = policy.flatten and position.key not in blocked
-        if selling and position.market != "spot":
-            amount = stepped(position.size, rule.lot)
-            closing.append(Step("close", position=position, amount=min(amount, rule.most) if rule.most > 0 else amount))
+        resting = [one for one in exits_of(position, view) if not dust(position._replace(size=one.left), view)]
+        if policy.flatten and position.key not in blocked:
+            if counted and resting:
+                closing.append(Step("claim", order=resting[0], position=position, amount=min(resting[0].left, position.size)))
+            else:
+                amount = stepped(position.size, rule.lot)
+                closing.append(Step("close", position=position, amount=min(amount, rule.most) if rule.most > 0 else amount))
             continue
-        claims = [one for one in exits_of(position, view) if not dust(position._replace(size=one.left), view)]
-        if selling and fenced and claims:
-            closing.append(Step("claim", order=claims[0], position=position, amount=min(claims[0].left, position.size)))
-            continue
-        amount = stepped(position.size - sorted_[position.key].sure, rule.lot)
-        ready = fenced or position.market != "spot" or not (policy.shared or policy.flatten)
-        if policy.may_place and ready and amount > 0 and not dust(position._replace(size=amount), view):
+        amount = stepped(position.size - found[position.key].sure, rule.lot)
+        if policy.may_place and amount > 0 and not dust(position._replace(size=amount), view):
             guarding.append(Step("protect", position=position, amount=amount))
     return closing + guarding
 
@@ -368,6 +377,11 @@ def exits_of(position: Position, view: View) -> List[Order]:
     """Return the resting orders that make a position smaller: stops before others, the largest first."""
     found = [one for one in view.orders if one.key == position.key and one.side == position.exit_side]
     return sorted(found, key=lambda one: (not one.stop, -one.left, one.id))
+
+
+def takes_a_stop_away(step: Step) -> bool:
+    """Say whether a step cancels a resting stop or exit: only on a reading that is seen to be of one moment."""
+    return step.do == "cancel" and not surely_opens(step.order)
 
 
 # ============================== venue
@@ -669,7 +683,7 @@ class KrakenAccount(Venue):
     def now(self) -> float:
         """Return the venue's clock; asked once, then told by the difference."""
         if self._ahead is None:
-            self._ahead = float(self._asks.public("Time")["unixtime"]) - time.time()
+            self._ahead = float(self._asks.public("Time")["unixtime"]) + 0.5 - time.time()     # whole seconds are told, the rest is guessed
         return time.time() + self._ahead
 
     def protect(self, position: Position, amount: Decimal, trigger: Decimal, client_id: str, until: Optional[float]) -> None:
@@ -697,7 +711,7 @@ class KrakenAccount(Venue):
         if until is not None:
             if until - self.now() < 2:      # the venue takes no deadline that is nearer
                 raise Refused("too late for this order")
-            fields["deadline"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
+            fields["deadline"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(until)) + ".%03dZ" % (until % 1 * 1000)
         return str(self._trades.private("AddOrder", **fields)["txid"][0])
 
 
@@ -1138,9 +1152,12 @@ VENUES = ("kraken", "binance", "binanceusdm")
 POLICIES = ("hold", "flatten")
 REQUIRED = ("system", "venue", "url", "credential", "quote", "pairs", "policy", "epoch_directory", "record_directory")
 KNOWN = (*REQUIRED, "ca_file", "fence", "page", "settle_s", "account", "client_id_prefix", "console", "margin", "inventory_since",
-         "flatten", "place_stops", "trade_credential", "lease_s")
+         "flatten", "place_stops", "trade_credential", "turn")
 FLATTEN = ("loss_cap_quote", "price_guard_pct", "give_up_s", "fee_pct")
-LEASE_S = 12.0
+TURN = {"rank": 0, "of": 1, "slot_s": 10.0}
+
+
+SLOT_LEAST_S = 5.0
 
 
 class Selling(NamedTuple):
@@ -1193,8 +1210,10 @@ def _check_selling(path: str, data: Dict[str, Any]) -> None:
         raise Problem("%s: flatten: unknown %s, expected %s" % (path, ", ".join(odd), ", ".join(FLATTEN)))
     if flatten and number(given.get("loss_cap_quote")) <= 0:
         raise Problem("%s: policy flatten needs flatten.loss_cap_quote, what closing may cost at most, in %s" % (path, data["quote"]))
-    if flatten and spot and not data.get("place_stops"):
-        raise Problem("%s: policy flatten on spot needs place_stops: a position is sold by way of a stop that is there or placed" % path)
+    turn = {**TURN, **(data.get("turn") or {})} if isinstance(data.get("turn") or {}, dict) else {}
+    if set(turn) != set(TURN) or not 0 <= turn["rank"] < turn["of"] or turn["slot_s"] < SLOT_LEAST_S:
+        raise Problem("%s: turn: expected {\"rank\": this machine's, from 0, \"of\": how many machines, \"slot_s\": %g or more}, found %r"
+                      % (path, SLOT_LEAST_S, data.get("turn")))
     placed = data.get("place_stops")
     if placed and (not isinstance(placed, dict) or not ZERO < number(placed.get("distance_pct")) < 100):
         raise Problem("%s: place_stops: expected {\"distance_pct\": percent below 100}, found %r" % (path, placed))
@@ -1351,6 +1370,54 @@ class Beside:
             self._trouble("nobody could be paged: %s" % (str(exc)[:80] or type(exc).__name__))
 
 
+# ============================== turn
+# Whose turn it is to place and to sell on spot, by the venue's clock.
+#
+# Spot knows no reduce-only: two switches, or two pulls on one machine, could sell the same coins twice, and then the owner's. So time is
+# cut into slots by the venue's clock, one machine each in turn, and whatever it sends in its slot carries a deadline within it.
+# The venue refuses what comes late, so a machine that reads in its own slot sees all that the others have done. On one machine the pulls
+# tell each other by a lock of the kernel's on a directory, which nobody waits for and which ends with the process.
+MARGIN_S = 1.0              # between the slots: what the clocks may be apart
+WORTH_S = 2.0               # less time than this is not worth beginning
+
+
+class Turn:
+    """This machine's turn."""
+
+    def __init__(self, settings: Dict[str, Any], now: Callable[[], float]) -> None:
+        given = {**TURN, **(settings.get("turn") or {})}
+        self._rank, self._of, self._slot = int(given["rank"]), int(given["of"]), float(given["slot_s"])
+        self._now, self._directory = now, str(settings["epoch_directory"])
+        self._lock: Optional[int] = None
+
+    def until(self) -> Optional[float]:
+        """Return when this turn ends, None when it is not our turn."""
+        now = self._now()
+        slot = int(now // self._slot)
+        begin, end = slot * self._slot + MARGIN_S, (slot + 1) * self._slot - MARGIN_S
+        if self._of == 1:
+            begin, end = now, now + self._slot - MARGIN_S
+        if slot % self._of != self._rank and self._of > 1:
+            return None
+        return end if begin <= now <= end - WORTH_S and self._alone() else None
+
+    def _alone(self) -> bool:
+        """Say whether no other pull of this machine acts; the first keeps the right until it ends."""
+        if self._lock is not None:
+            return True
+        try:
+            handle = os.open(self._directory, os.O_RDONLY)
+        except OSError:
+            return True         # no directory, no second pull that could have locked it
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            return False
+        self._lock = handle
+        return True
+
+
 # ============================== kill
 # One pull of the switch: look, do what the plan says, look again, until nothing is left to do behind a confirmed fence.
 UNFENCED_PAUSE_S = 2.0          # two calls a round stay within the slowest tier's budget for a quarter of a minute, then it waits
@@ -1370,6 +1437,8 @@ class Kill:
         self.troubles: List[str] = []
         self.beside = Beside(settings, self.mark, self.trouble, say)
         self.policy = Policy(settings["policy"] == "flatten", settings.get("account") == "shared", bool(settings.get("place_stops")))
+        self.turn = Turn(settings, venue.now) if self.policy.strict and settings["venue"] != "binanceusdm" else None
+        self._until: Optional[float] = None             # how long this turn lasts, by the venue's clock
         self.selling = selling_of(settings)
         self.view: Optional[View] = None
         self._reference: Dict[str, Decimal] = {}        # price of each symbol when it was first read: what closing is measured against
@@ -1377,8 +1446,6 @@ class Kill:
         self._blocked: Set[Key] = set()
         self._unprotectable: Set[Key] = set()
         self._refusals: Dict[Tuple[str, Key], int] = {}
-        self._naked_since: Dict[Key, float] = {}
-        self._lease = float(settings.get("lease_s", LEASE_S))
 
     def elapsed(self) -> float:
         """Return the seconds since the switch was pulled."""
@@ -1400,6 +1467,7 @@ class Kill:
         warned = 0.0
         while True:
             fenced = self.beside.fenced.is_set()    # before the reading: what it shows is then the bot's last word
+            self._until = self.attempt(self.turn.until) if self.turn is not None and fenced else None
             view, busy = self.look()
             if view is None or busy:
                 clean_since = None
@@ -1408,7 +1476,8 @@ class Kill:
             todo = self.todo(view, fenced)
             if todo:
                 clean_since = None
-                self.do(todo, view)
+                if not any(takes_a_stop_away(step) for step in todo) or self._still(view):
+                    self.do(todo, view)
                 continue
             if busy:
                 continue
@@ -1464,23 +1533,20 @@ class Kill:
             for position in view.positions:
                 if position.key not in self._blocked and not dust(position, view):
                     self.block(position, "not closed within %.0f s" % self.selling.give_up_s)
-        wanted = steps(view, self.policy, fenced, frozenset(self._blocked))
-        bare = {step.position.key for step in wanted if step.do == "protect"}
-        now = time.monotonic()
-        self._naked_since = {key: self._naked_since.get(key, now) for key in bare}
-        return [step for step in wanted if step.do != "protect" or self._may_protect(step, now)]
+        mine = self.turn is None or self._until is not None
+        return self._possible(steps(view, self.policy, fenced, mine, frozenset(self._blocked)))
 
-    def _may_protect(self, step: Step, now: float) -> bool:
-        key = step.position.key
-        if key in self._unprotectable:
-            return False
-        # A position without a stop may be one that another switch is selling at this moment: its right to sell ends before the lease.
-        return not (self.policy.flatten and step.position.market == "spot" and now - self._naked_since[key] < self._lease)
+    def _possible(self, wanted: Sequence[Step]) -> List[Step]:
+        return [step for step in wanted if step.do != "protect" or step.position.key not in self._unprotectable]
 
     def _waits(self, view: View) -> bool:
-        """Say whether a position is only left alone until another switch's right to sell it has run out."""
-        bare = {one.position.key for one in steps(view, self.policy, True, frozenset(self._blocked)) if one.do == "protect"}
-        return bool(bare - self._unprotectable)
+        """Say whether something is left to do in another turn."""
+        return bool(self._possible(steps(view, self.policy, True, True, frozenset(self._blocked))))
+
+    def _still(self, view: View) -> bool:
+        """Ask for the orders again: one that was filled while positions were read would make another look superfluous."""
+        again = self.attempt(self.venue.open_orders)
+        return again is not None and {(one.id, one.left) for one in again} == {(one.id, one.left) for one in view.orders}
 
     # -- what is done -----------------------------------------------------------------------------------------------------
     def do(self, todo: Sequence[Step], view: View) -> None:
@@ -1488,11 +1554,15 @@ class Kill:
         self.cancel([step.order for step in todo if step.do == "cancel"])
         for step in todo:
             if step.do == "protect":
-                self.guarded(step, lambda step=step: self.protect(step.position, step.amount, view, None))  # type: ignore[misc]
+                self.guarded(step, lambda step=step: self.protect(step.position, step.amount, view, self._deadline(step)))  # type: ignore[misc]
             elif step.do == "close":
-                self.guarded(step, lambda step=step: self.close(step.position, step.amount, view, None))  # type: ignore[misc]
+                self.guarded(step, lambda step=step: self.close(step.position, step.amount, view, self._deadline(step)))  # type: ignore[misc]
             elif step.do == "claim":
                 self.guarded(step, lambda step=step: self.claim(step, view))  # type: ignore[misc]
+
+    def _deadline(self, step: Step) -> Optional[float]:
+        """Return until when the venue may take an order of ours; None where the venue itself holds it to reducing."""
+        return self._until if step.position.market == "spot" else None
 
     def cancel(self, orders: Sequence[Order]) -> None:
         """Cancel in the venue's batches; an id that is gone meanwhile is what was wanted. What a batch refuses goes one by one."""
@@ -1568,7 +1638,7 @@ class Kill:
         if limit is None:
             return
         self.venue.rehearse(step.position, step.amount, limit)     # a stop is not taken away for a sale that the venue would refuse
-        until = self.venue.now() + self._lease * 0.8
+        until = self._until if self._until is not None else self.venue.now()
         left = min(self.venue.claim(step.order), step.amount)
         self.cancelled.append(step.order.id)
         position, rule = step.position, view.rules.get(step.position.symbol, Rule())
@@ -1696,9 +1766,6 @@ def _raiser(exc: BaseException) -> Callable[[], Any]:
     return again
 
 
-NOTHING_BLOCKED: FrozenSet[Key] = frozenset()
-
-
 # ============================== main
 # The command line.
 
@@ -1728,7 +1795,7 @@ def dry_run(kill: Kill) -> int:
     if view is None:
         return 2
     kill.say("0. would raise the epoch, void the ticket, stop and mask the bot, page")
-    going = to_cancel(view, kill.policy)
+    going = to_cancel(view, kill.policy, fenced=True)
     first = [one for one in going if surely_opens(one)]
     for number, (word, listed) in enumerate((("cancel", first), ("cancel", [one for one in going if one not in first]),
                                              ("keep", [one for one in view.orders if one not in going])), 1):
@@ -1740,7 +1807,7 @@ def dry_run(kill: Kill) -> int:
         kill.say("position: %s %s %s%s" % (position.side, position.size, position.asset,
                                            ", too small to trade" if dust(position, view) else ""))
     left = view._replace(orders=tuple(one for one in view.orders if one not in going))
-    for step in steps(left, kill.policy, True):
+    for step in steps(left, kill.policy, True, True):
         kill.say("4. %s" % _told(step))
     for asset, amount in sorted(naked(left).items()):
         kill.say("no stop covers %s %s" % (amount, asset))

@@ -43,7 +43,7 @@ class Scene:
 
     def flatten(self, **more: Any) -> None:
         """Let the profile sell: a key of its own for that, the bot's prefix, what closing may cost, and a short lease."""
-        self.settings.update(policy="flatten", client_id_prefix=PREFIX, inventory_since=1, place_stops={"distance_pct": 5}, lease_s=4,
+        self.settings.update(policy="flatten", client_id_prefix=PREFIX, inventory_since=1, place_stops={"distance_pct": 5}, turn={"slot_s": 5},
                              flatten={"loss_cap_quote": 5, "price_guard_pct": 3},
                              trade_credential=str(self.key("trade.json", TRADE_RIGHTS)), **more)
 

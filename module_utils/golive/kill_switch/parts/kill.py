@@ -6,11 +6,12 @@ import json
 import os
 import time
 from decimal import Decimal
-from typing import Any, Callable, Dict, FrozenSet, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .beside import CONSOLE, Beside
-from .plan import Key, Order, Policy, Position, Rule, Step, View, dust, naked, steps, surely_opens
-from .settings import LEASE_S, selling_of
+from .plan import Key, Order, Policy, Position, Rule, Step, View, dust, naked, steps, surely_opens, takes_a_stop_away
+from .settings import selling_of
+from .turn import Turn
 from .venue import Fill, Venue
 from .words import ZERO, Gone, Refused, Silent, number, stepped
 
@@ -31,6 +32,8 @@ class Kill:
         self.troubles: List[str] = []
         self.beside = Beside(settings, self.mark, self.trouble, say)
         self.policy = Policy(settings["policy"] == "flatten", settings.get("account") == "shared", bool(settings.get("place_stops")))
+        self.turn = Turn(settings, venue.now) if self.policy.strict and settings["venue"] != "binanceusdm" else None
+        self._until: Optional[float] = None             # how long this turn lasts, by the venue's clock
         self.selling = selling_of(settings)
         self.view: Optional[View] = None
         self._reference: Dict[str, Decimal] = {}        # price of each symbol when it was first read: what closing is measured against
@@ -38,8 +41,6 @@ class Kill:
         self._blocked: Set[Key] = set()
         self._unprotectable: Set[Key] = set()
         self._refusals: Dict[Tuple[str, Key], int] = {}
-        self._naked_since: Dict[Key, float] = {}
-        self._lease = float(settings.get("lease_s", LEASE_S))
 
     def elapsed(self) -> float:
         """Return the seconds since the switch was pulled."""
@@ -61,6 +62,7 @@ class Kill:
         warned = 0.0
         while True:
             fenced = self.beside.fenced.is_set()    # before the reading: what it shows is then the bot's last word
+            self._until = self.attempt(self.turn.until) if self.turn is not None and fenced else None
             view, busy = self.look()
             if view is None or busy:
                 clean_since = None
@@ -69,7 +71,8 @@ class Kill:
             todo = self.todo(view, fenced)
             if todo:
                 clean_since = None
-                self.do(todo, view)
+                if not any(takes_a_stop_away(step) for step in todo) or self._still(view):
+                    self.do(todo, view)
                 continue
             if busy:
                 continue
@@ -125,23 +128,20 @@ class Kill:
             for position in view.positions:
                 if position.key not in self._blocked and not dust(position, view):
                     self.block(position, "not closed within %.0f s" % self.selling.give_up_s)
-        wanted = steps(view, self.policy, fenced, frozenset(self._blocked))
-        bare = {step.position.key for step in wanted if step.do == "protect"}
-        now = time.monotonic()
-        self._naked_since = {key: self._naked_since.get(key, now) for key in bare}
-        return [step for step in wanted if step.do != "protect" or self._may_protect(step, now)]
+        mine = self.turn is None or self._until is not None
+        return self._possible(steps(view, self.policy, fenced, mine, frozenset(self._blocked)))
 
-    def _may_protect(self, step: Step, now: float) -> bool:
-        key = step.position.key
-        if key in self._unprotectable:
-            return False
-        # A position without a stop may be one that another switch is selling at this moment: its right to sell ends before the lease.
-        return not (self.policy.flatten and step.position.market == "spot" and now - self._naked_since[key] < self._lease)
+    def _possible(self, wanted: Sequence[Step]) -> List[Step]:
+        return [step for step in wanted if step.do != "protect" or step.position.key not in self._unprotectable]
 
     def _waits(self, view: View) -> bool:
-        """Say whether a position is only left alone until another switch's right to sell it has run out."""
-        bare = {one.position.key for one in steps(view, self.policy, True, frozenset(self._blocked)) if one.do == "protect"}
-        return bool(bare - self._unprotectable)
+        """Say whether something is left to do in another turn."""
+        return bool(self._possible(steps(view, self.policy, True, True, frozenset(self._blocked))))
+
+    def _still(self, view: View) -> bool:
+        """Ask for the orders again: one that was filled while positions were read would make another look superfluous."""
+        again = self.attempt(self.venue.open_orders)
+        return again is not None and {(one.id, one.left) for one in again} == {(one.id, one.left) for one in view.orders}
 
     # -- what is done -----------------------------------------------------------------------------------------------------
     def do(self, todo: Sequence[Step], view: View) -> None:
@@ -149,11 +149,15 @@ class Kill:
         self.cancel([step.order for step in todo if step.do == "cancel"])
         for step in todo:
             if step.do == "protect":
-                self.guarded(step, lambda step=step: self.protect(step.position, step.amount, view, None))  # type: ignore[misc]
+                self.guarded(step, lambda step=step: self.protect(step.position, step.amount, view, self._deadline(step)))  # type: ignore[misc]
             elif step.do == "close":
-                self.guarded(step, lambda step=step: self.close(step.position, step.amount, view, None))  # type: ignore[misc]
+                self.guarded(step, lambda step=step: self.close(step.position, step.amount, view, self._deadline(step)))  # type: ignore[misc]
             elif step.do == "claim":
                 self.guarded(step, lambda step=step: self.claim(step, view))  # type: ignore[misc]
+
+    def _deadline(self, step: Step) -> Optional[float]:
+        """Return until when the venue may take an order of ours; None where the venue itself holds it to reducing."""
+        return self._until if step.position.market == "spot" else None
 
     def cancel(self, orders: Sequence[Order]) -> None:
         """Cancel in the venue's batches; an id that is gone meanwhile is what was wanted. What a batch refuses goes one by one."""
@@ -229,7 +233,7 @@ class Kill:
         if limit is None:
             return
         self.venue.rehearse(step.position, step.amount, limit)     # a stop is not taken away for a sale that the venue would refuse
-        until = self.venue.now() + self._lease * 0.8
+        until = self._until if self._until is not None else self.venue.now()
         left = min(self.venue.claim(step.order), step.amount)
         self.cancelled.append(step.order.id)
         position, rule = step.position, view.rules.get(step.position.symbol, Rule())
@@ -356,5 +360,3 @@ def _raiser(exc: BaseException) -> Callable[[], Any]:
         raise exc
     return again
 
-
-NOTHING_BLOCKED: FrozenSet[Key] = frozenset()

@@ -188,7 +188,7 @@ class KrakenAccount(Venue):
     def now(self) -> float:
         """Return the venue's clock; asked once, then told by the difference."""
         if self._ahead is None:
-            self._ahead = float(self._asks.public("Time")["unixtime"]) - time.time()
+            self._ahead = float(self._asks.public("Time")["unixtime"]) + 0.5 - time.time()     # whole seconds are told, the rest is guessed
         return time.time() + self._ahead
 
     def protect(self, position: Position, amount: Decimal, trigger: Decimal, client_id: str, until: Optional[float]) -> None:
@@ -216,7 +216,7 @@ class KrakenAccount(Venue):
         if until is not None:
             if until - self.now() < 2:      # the venue takes no deadline that is nearer
                 raise Refused("too late for this order")
-            fields["deadline"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
+            fields["deadline"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(until)) + ".%03dZ" % (until % 1 * 1000)
         return str(self._trades.private("AddOrder", **fields)["txid"][0])
 
 

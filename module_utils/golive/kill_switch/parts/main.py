@@ -46,7 +46,7 @@ def dry_run(kill: Kill) -> int:
     if view is None:
         return 2
     kill.say("0. would raise the epoch, void the ticket, stop and mask the bot, page")
-    going = to_cancel(view, kill.policy)
+    going = to_cancel(view, kill.policy, fenced=True)
     first = [one for one in going if surely_opens(one)]
     for number, (word, listed) in enumerate((("cancel", first), ("cancel", [one for one in going if one not in first]),
                                              ("keep", [one for one in view.orders if one not in going])), 1):
@@ -58,7 +58,7 @@ def dry_run(kill: Kill) -> int:
         kill.say("position: %s %s %s%s" % (position.side, position.size, position.asset,
                                            ", too small to trade" if dust(position, view) else ""))
     left = view._replace(orders=tuple(one for one in view.orders if one not in going))
-    for step in steps(left, kill.policy, True):
+    for step in steps(left, kill.policy, True, True):
         kill.say("4. %s" % _told(step))
     for asset, amount in sorted(naked(left).items()):
         kill.say("no stop covers %s %s" % (amount, asset))

@@ -90,6 +90,11 @@ class Policy(NamedTuple):
     shared: bool = False
     may_place: bool = False
 
+    @property
+    def strict(self) -> bool:
+        """Say whether what the account holds may be more than the bot's."""
+        return self.shared or self.flatten
+
 
 class Step(NamedTuple):
     """One thing to do: `cancel` an order, `protect` or `close` a position by an amount, or `claim` its stop and sell that amount."""
@@ -134,11 +139,12 @@ class Cover(NamedTuple):
     doubtful: Tuple[Order, ...]
 
 
-def cover(position: Position, orders: List[Order], strict: bool) -> Cover:
+def cover(position: Position, orders: List[Order], strict: bool, fenced: bool) -> Cover:
     """Sort the orders of a position. `strict` (spot): what the bot holds is not all that the account holds, so sells are counted.
 
     A stop that nothing but its own size holds back can turn a position round, or sell the owner's coins, once others have closed it.
     Such stops are kept as far as they fit into what is not covered yet. One that does not fit stays only while nothing else covers.
+    Before the fence nothing goes but what opens: the bot may be about to need its stops.
     """
     counted = strict and position.market == "spot"
     cancel = [one for one in orders if opens(one, position) and not (one.stop and one.side == position.exit_side)]
@@ -147,42 +153,44 @@ def cover(position: Position, orders: List[Order], strict: bool) -> Cover:
     sure = position.size if any(one.whole for one in hard) else sum((one.left for one in hard if one.stop), ZERO)
     doubtful = []
     for one in sorted((one for one in rest if one not in hard and one.stop), key=lambda one: (-one.left, one.id)):
-        if sure >= position.size:
+        if sure >= position.size and fenced:
             cancel.append(one)
         elif sure + one.left <= position.size:
             sure += one.left
         else:
             doubtful.append(one)
-    if doubtful and sure >= position.size:
+    if doubtful and sure >= position.size and fenced:
         cancel, doubtful = cancel + doubtful, []
     taken = position.size if doubtful else sure
     for one in rest:
         if one not in hard and not one.stop:
-            if taken + one.left > position.size:
+            if taken + one.left > position.size and fenced:
                 cancel.append(one)
             else:
                 taken += one.left
     return Cover(tuple(cancel), min(sure, position.size), tuple(doubtful))
 
 
-def covers(view: View, policy: Policy) -> Dict[Key, Cover]:
-    """Return what becomes of all orders, by position; what belongs to no position goes, be it an entry or a stop left behind."""
+def covers(view: View, policy: Policy, fenced: bool) -> Dict[Key, Cover]:
+    """Return what becomes of all orders, by position; what belongs to no position goes, an entry at once, a left stop after the fence."""
     orders: Dict[Key, List[Order]] = {}
     for order in view.orders:
         orders.setdefault(order.key, []).append(order)
-    found, strict = {}, policy.shared or policy.flatten
+    found, strict = {}, policy.strict
     for position in view.positions:
         if position.size > 0 and not (strict and dust(position, view)):
-            found[position.key] = cover(position, orders.pop(position.key, []), strict)
+            found[position.key] = cover(position, orders.pop(position.key, []), strict, fenced)
     for key, left in orders.items():
-        found[key] = Cover(tuple(left), ZERO, ())
+        found[key] = Cover(tuple(one for one in left if fenced or opens(one, Position("", "", key[0], "long", ZERO))), ZERO, ())
     return found
 
 
-def to_cancel(view: View, policy: Policy) -> List[Order]:
-    """Return the orders that go, entries first."""
-    going = [order for one in covers(view, policy).values() for order in one.cancel]
-    return sorted(going, key=lambda one: not surely_opens(one))
+def to_cancel(view: View, policy: Policy, fenced: bool) -> List[Order]:
+    """Return the orders that go. As long as there are entries, only these: one that fills meanwhile needs the stops that are there."""
+    going = [order for one in covers(view, policy, fenced).values() for order in one.cancel]
+    sides = {position.key: position.exit_side for position in view.positions if position.size > 0}
+    entries = [one for one in going if surely_opens(one) or one.side != sides.get(one.key, one.side)]
+    return entries or going
 
 
 def stops_of(position: Position, view: View) -> List[Order]:
@@ -209,35 +217,35 @@ def naked(view: View) -> Dict[str, Decimal]:
     return found
 
 
-def steps(view: View, policy: Policy, fenced: bool, blocked: FrozenSet[Key] = frozenset()) -> List[Step]:
-    """Return what to do now, in order; afterwards the venue is read again. Empty: nothing is left to do.
+def steps(view: View, policy: Policy, fenced: bool, turn: bool, blocked: FrozenSet[Key] = frozenset()) -> List[Step]:
+    """Return what to do now, in order; afterwards the venue is read again. Empty: nothing is left to do, or it is not our turn.
 
-    Entries go first. What the venue itself holds to reducing (futures, margin) is closed at once. Spot is sold only behind a confirmed
-    fence, and only by claiming a resting sell: who cancels it owns the right to sell that amount, so that neither two switches nor the bot
-    sell twice. `blocked`: positions that are not closed any further (loss cap, refusals); these are protected instead.
+    Entries go first. What the venue itself holds to reducing (futures, margin) is closed at once. Spot knows no such thing: there we
+    place and sell only behind a confirmed fence and in our `turn`, so that neither the bot nor another switch sells the same twice.
+    A stop holds the coins that it would sell; it is cancelled for the sale of what it held and not before.
+    `blocked`: positions that are not closed any further (loss cap, refusals); these are protected instead.
     """
-    sorted_ = covers(view, policy)
-    going = to_cancel(view, policy)
+    found = covers(view, policy, fenced)
+    going = to_cancel(view, policy, fenced)
     if going:
         return [Step("cancel", order=one) for one in going]
     closing: List[Step] = []
     guarding: List[Step] = []
     for position in view.positions:
-        if position.size <= 0 or dust(position, view):
+        counted = policy.strict and position.market == "spot"
+        if position.size <= 0 or dust(position, view) or (counted and not (fenced and turn)):
             continue
         rule = view.rules.get(position.symbol, Rule())
-        selling = policy.flatten and position.key not in blocked
-        if selling and position.market != "spot":
-            amount = stepped(position.size, rule.lot)
-            closing.append(Step("close", position=position, amount=min(amount, rule.most) if rule.most > 0 else amount))
+        resting = [one for one in exits_of(position, view) if not dust(position._replace(size=one.left), view)]
+        if policy.flatten and position.key not in blocked:
+            if counted and resting:
+                closing.append(Step("claim", order=resting[0], position=position, amount=min(resting[0].left, position.size)))
+            else:
+                amount = stepped(position.size, rule.lot)
+                closing.append(Step("close", position=position, amount=min(amount, rule.most) if rule.most > 0 else amount))
             continue
-        claims = [one for one in exits_of(position, view) if not dust(position._replace(size=one.left), view)]
-        if selling and fenced and claims:
-            closing.append(Step("claim", order=claims[0], position=position, amount=min(claims[0].left, position.size)))
-            continue
-        amount = stepped(position.size - sorted_[position.key].sure, rule.lot)
-        ready = fenced or position.market != "spot" or not (policy.shared or policy.flatten)
-        if policy.may_place and ready and amount > 0 and not dust(position._replace(size=amount), view):
+        amount = stepped(position.size - found[position.key].sure, rule.lot)
+        if policy.may_place and amount > 0 and not dust(position._replace(size=amount), view):
             guarding.append(Step("protect", position=position, amount=amount))
     return closing + guarding
 
@@ -246,3 +254,8 @@ def exits_of(position: Position, view: View) -> List[Order]:
     """Return the resting orders that make a position smaller: stops before others, the largest first."""
     found = [one for one in view.orders if one.key == position.key and one.side == position.exit_side]
     return sorted(found, key=lambda one: (not one.stop, -one.left, one.id))
+
+
+def takes_a_stop_away(step: Step) -> bool:
+    """Say whether a step cancels a resting stop or exit: only on a reading that is seen to be of one moment."""
+    return step.do == "cancel" and not surely_opens(step.order)

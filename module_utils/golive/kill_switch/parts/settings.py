@@ -17,9 +17,12 @@ VENUES = ("kraken", "binance", "binanceusdm")
 POLICIES = ("hold", "flatten")
 REQUIRED = ("system", "venue", "url", "credential", "quote", "pairs", "policy", "epoch_directory", "record_directory")
 KNOWN = (*REQUIRED, "ca_file", "fence", "page", "settle_s", "account", "client_id_prefix", "console", "margin", "inventory_since",
-         "flatten", "place_stops", "trade_credential", "lease_s")
+         "flatten", "place_stops", "trade_credential", "turn")
 FLATTEN = ("loss_cap_quote", "price_guard_pct", "give_up_s", "fee_pct")
-LEASE_S = 12.0
+TURN = {"rank": 0, "of": 1, "slot_s": 10.0}
+
+
+SLOT_LEAST_S = 5.0
 
 
 class Selling(NamedTuple):
@@ -72,8 +75,10 @@ def _check_selling(path: str, data: Dict[str, Any]) -> None:
         raise Problem("%s: flatten: unknown %s, expected %s" % (path, ", ".join(odd), ", ".join(FLATTEN)))
     if flatten and number(given.get("loss_cap_quote")) <= 0:
         raise Problem("%s: policy flatten needs flatten.loss_cap_quote, what closing may cost at most, in %s" % (path, data["quote"]))
-    if flatten and spot and not data.get("place_stops"):
-        raise Problem("%s: policy flatten on spot needs place_stops: a position is sold by way of a stop that is there or placed" % path)
+    turn = {**TURN, **(data.get("turn") or {})} if isinstance(data.get("turn") or {}, dict) else {}
+    if set(turn) != set(TURN) or not 0 <= turn["rank"] < turn["of"] or turn["slot_s"] < SLOT_LEAST_S:
+        raise Problem("%s: turn: expected {\"rank\": this machine's, from 0, \"of\": how many machines, \"slot_s\": %g or more}, found %r"
+                      % (path, SLOT_LEAST_S, data.get("turn")))
     placed = data.get("place_stops")
     if placed and (not isinstance(placed, dict) or not ZERO < number(placed.get("distance_pct")) < 100):
         raise Problem("%s: place_stops: expected {\"distance_pct\": percent below 100}, found %r" % (path, placed))
