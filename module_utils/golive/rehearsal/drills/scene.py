@@ -18,7 +18,7 @@ from ..accounts import Exchange
 from .hosts import Host, wait_for
 
 UNIT, FOLDER = "bot-live.service", "/run/golive-drill"
-TICKET_TIMER = "golive-ticket.timer"
+TICKET_TIMER, GUARD = "golive-ticket.timer", "golive-guard-drill"
 # A drill's venue is cruel to everyone: the wire half would latch its failsafe, rightly, and be on paper for good. It rests meanwhile.
 PAPER_UNIT = "bot-wire.service"
 CONFIG, CONTROLS = f"{FOLDER}/live.json", f"{FOLDER}/control/live"
@@ -46,6 +46,15 @@ TRADING: Mapping[str, Any] = {
     "trade_pairs": PAIRS, "max_positions": 2, "decide_s": 0.1, "paths": {"control_dir": CONTROLS},
     "risk": {"stop_loss_fraction": 0.3, "max_orders_per_minute": 600},
     "strategy": {"candle_s": 0.25, "window": 8, "entry_z": 1.2, "exit_z": 50, "max_hold_candles": 100000}, "venue": {"poll_s": 0.5}}
+
+
+# One command a host: a drill has many. Each step stands alone.
+_PLACES = " ".join((DROP_INS, FOLDER, DRILL_RELEASES, STATE, LOG, "/run/bot/live/kill", "/run/bot/live/no_entries"))
+_CLEAR_BOT = (f"systemctl stop {UNIT}; systemctl unmask {UNIT}; rm -rf {_PLACES}; systemctl daemon-reload; "
+              f"systemctl reset-failed {UNIT}; systemctl start {TICKET_TIMER};")
+_CLEAR_MACHINE = (f"if test -e /run/systemd/system/{GUARD}.service; then "
+                  f"systemctl stop {GUARD}.service {GUARD}-kill.path {GUARD}-kill.service; rm -f /run/systemd/system/{GUARD}*; "
+                  f"systemctl daemon-reload; fi; rm -rf {FOLDER} /run/{GUARD};")
 
 
 class InUse(GoliveError):
@@ -92,15 +101,9 @@ class Scene:
 
     def clear(self) -> None:
         """Take away what a drill puts on the hosts; also what one left that was killed."""
-        self.bot.run("systemctl", "stop", UNIT)
-        self.bot.run("systemctl", "unmask", UNIT)
-        self.bot.run("rm", "-rf", DROP_INS, FOLDER, DRILL_RELEASES, STATE, LOG, "/run/bot/live/kill", "/run/bot/live/no_entries")
-        self.bot.run("systemctl", "daemon-reload")
-        self.bot.run("systemctl", "reset-failed", UNIT)
-        self.bot.run("systemctl", "start", TICKET_TIMER)
+        self.bot.run("sh", "-c", _CLEAR_BOT)
         for machine in self.machines.values():
-            machine.run("rm", "-rf", FOLDER)
-            machine.run("ip", "route", "del", "blackhole", f"{self.bot.address}/32")
+            machine.run("sh", "-c", f"{_CLEAR_MACHINE} ip route del blackhole {self.bot.address}/32")
 
     def mint(self, name: str, rights: list[str]) -> dict[str, str]:
         """Return a new key of the account; it is revoked with the scene."""
