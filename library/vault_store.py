@@ -15,6 +15,8 @@ options:
   keepers: {description: Who holds an unseal key., type: list, elements: str, required: true}
   keepers_public: {description: Their OpenPGP public keys in base64., type: list, elements: str, default: []}
   threshold: {description: How many of them unseal., type: int, required: true}
+  address: {description: "Address of this very node, where it is not vault_address.", type: str}
+  member: {description: A further node of a cluster; it joins and is unsealed and the first node configures., type: bool, default: false}
   shares: {description: Where the controller keeps the encrypted shares., type: path, required: true}
   rehearsal_people: {description: Secret keys of the lab's own people; never in production., type: path}
   config:

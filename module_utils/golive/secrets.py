@@ -16,7 +16,7 @@ from typing import Any
 from . import rundir, session
 from .errors import GoliveError
 from .leaks.index import Index
-from .store import backends, client, settings
+from .store import backends, client, nodes, settings
 
 
 def resolve(reference: str, variables: Mapping[str, Any], template: Any = lambda value: value) -> str:
@@ -34,7 +34,7 @@ def resolve(reference: str, variables: Mapping[str, Any], template: Any = lambda
         if kind in {"sops", "systemd_creds", "env_file"} and path:
             return backends.read(kind, path, field)
         if kind == "vault" and field:
-            connected = client.login(settings.from_variables(variables, template), run_of(variables))
+            connected = client.login(where(variables, template), run_of(variables))
             return str(connected.token) if (path, field) == ("self", "token") else client.read_field(connected, path, field)
     except GoliveError as exc:
         raise GoliveError(f"secret {reference} cannot be had: {exc}") from None
@@ -42,12 +42,19 @@ def resolve(reference: str, variables: Mapping[str, Any], template: Any = lambda
     raise GoliveError("not a secret reference", found=f"{len(reference)} characters", expected=expected)
 
 
+def where(variables: Mapping[str, Any], template: Any = lambda value: value) -> settings.Settings:
+    """Return the settings of the store; of a cluster those of a node that serves, so that a lost leader stops nobody."""
+    found = settings.from_variables(variables, template)
+    several = settings.addresses(variables, template)
+    return nodes.choose(found, several) if len(several) > 1 else found
+
+
 def forget(variables: Mapping[str, Any], template: Any = lambda value: value) -> None:
     """Revoke this run's token, if it ever logged in. A store that does not answer lets the token expire by itself."""
     run = run_of(variables)
     if run is not None and (settings.token_directory() / run).is_file():
         with contextlib.suppress(GoliveError):
-            client.forget(settings.from_variables(variables, template), run)
+            client.forget(where(variables, template), run)
 
 
 def run_of(variables: Mapping[str, Any]) -> str | None:

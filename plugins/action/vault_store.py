@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ class ActionModule(ActionBase):
             "keepers": {"type": "list", "elements": "str", "required": True}, "threshold": {"type": "int", "required": True},
             "keepers_public": {"type": "list", "elements": "str", "default": []}, "shares": {"type": "path", "required": True},
             "rehearsal_people": {"type": "path"}, "config": {"type": "dict", "default": {}}, "processes": {"type": "dict", "default": {}},
-            "identity_ttl": {"type": "int", "default": 0}})
+            "identity_ttl": {"type": "int", "default": 0}, "address": {"type": "str"}, "member": {"type": "bool", "default": False}})
         try:
             changes, surplus = self._make(given, task_vars)
         except GoliveError as exc:
@@ -43,6 +44,7 @@ class ActionModule(ActionBase):
     def _make(self, given: dict[str, Any], task_vars: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
         dry = bool(self._task.check_mode)
         store = settings.from_variables(task_vars, self._templar.template)
+        store = replace(store, address=given["address"]) if given["address"] else store
         more = wanted.from_inventory(given["config"])
         engines = {path: str(one.get("type")) for path, one in more.mounts.items()}
         want = wanted.joined(
@@ -52,6 +54,8 @@ class ActionModule(ActionBase):
         try:
             _await_answer(store, 0 if dry else WAIT_S)
         except GoliveError:
+            if dry and given["member"]:
+                return bring_up.join(store, bring_up.Keepers([], [], 0, Path(given["shares"]), None), dry=True), []
             if dry:  # not built yet: everything is still to come
                 return bring_up.plan_for_nothing(store.address, want), []
             raise
@@ -61,6 +65,8 @@ class ActionModule(ActionBase):
             raise GoliveError("every keeper of an unseal key needs an OpenPGP key", found=f"{len(public)} keys",
                               expected=f"{len(given['keepers'])}", todo="set secrets_keepers_public")
         keepers = bring_up.Keepers(given["keepers"], public, given["threshold"], Path(given["shares"]), secret)
+        if given["member"]:
+            return bring_up.join(store, keepers, dry=dry), []
         run = secrets.run_of(task_vars)
         changes = bring_up.bring_up(store, keepers, want, f"{given['system']}-controller", dry=dry,
                                     resolve=lambda reference: secrets.resolve(reference, task_vars, self._templar.template), run=run)

@@ -15,7 +15,7 @@ from typing import Any
 import hvac
 
 from ..errors import GoliveError
-from . import client, config, people
+from . import client, config, nodes, people
 from .settings import Settings
 from .wanted import Difference, Wanted, differences
 
@@ -98,6 +98,35 @@ def _reader(settings: Settings, run: str | None) -> hvac.Client | None:
         if any(word in str(exc) for word in ("invalid role or secret ID", "invalid secret id", "invalid role ID")):
             return None
         raise
+
+
+def join(settings: Settings, keepers: Keepers, *, dry: bool) -> list[dict[str, Any]]:
+    """Make a further member of the cluster take part: it joins by itself (retry_join), and is unsealed with the same shares."""
+    node = nodes.look(settings, [settings.address])[0]
+    changes: list[dict[str, Any]] = []
+    if node.state in {"empty", "missing"}:
+        changes.append({"object": f"vault:{settings.address}", "op": "join", "before": None, "after": None})
+        node = nodes.await_joined(settings, nodes.JOIN_S) if not dry else nodes.Node(settings.address, "sealed")
+    if node.state == "stranger":
+        raise GoliveError("this member of the store shows a certificate that is not ours", where=settings.address)
+    if node.state == "sealed":
+        changes.append({"object": f"vault:{settings.address}", "op": "unseal", "before": "sealed", "after": "unsealed"})
+        if not dry:
+            _unseal_member(settings, keepers)
+    return changes
+
+
+def _unseal_member(settings: Settings, keepers: Keepers) -> None:
+    anonymous = client.unauthenticated(settings, PATIENT_S)
+    for share in _shares(keepers):
+        client.said(lambda share=share: anonymous.sys.submit_unseal_key(share()), "be unsealed")  # type: ignore[misc]
+    # A member proves its shares to the leader before it counts itself as unsealed.
+    deadline = time.monotonic() + nodes.JOIN_S
+    while not (node := nodes.look(settings, [settings.address])[0]).serves:
+        if time.monotonic() >= deadline:
+            raise GoliveError("this member of the store was given its shares and does not serve", found=nodes.told([node]),
+                              todo="look at its journal; the first member has to be unsealed and reachable on port 8201")
+        time.sleep(0.2)
 
 
 def surplus(settings: Settings, wanted: Wanted, run: str | None = None) -> list[str]:

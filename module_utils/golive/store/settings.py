@@ -38,6 +38,12 @@ class Settings:
         return {"role_id": found["role_id"], "secret_id": found["secret_id"]}
 
 
+def addresses(variables: Mapping[str, Any], template: Any = lambda value: value) -> list[str]:
+    """Return the addresses of all nodes (`vault_addresses`), or the one that there is."""
+    several = template(variables.get("vault_addresses")) or []
+    return [str(one) for one in several] or [from_variables(variables, template).address]
+
+
 def from_variables(variables: Mapping[str, Any], template: Any = lambda value: value) -> Settings:
     """Return the settings of an inventory; `template` resolves what is still a template."""
     def take(name: str) -> str:
