@@ -1,23 +1,30 @@
 """Which Debian mirror does this machine use?
 
-Read from the machine's own apt sources, because in a closed network that is the mirror which answers. Foreign sources
-(a cloud vendor's, Node's) come first often enough that "the first one found" is the wrong rule: an entry counts as a
+`GOLIVE_DEBIAN_MIRROR` if somebody set it, else what the machine's own apt sources say, because in a closed network that is the mirror
+which answers, else what its debootstrap was built to use (a machine with Ubuntu has no source of Debian).
+
+Foreign sources (a cloud vendor's, Node's) come first often enough that "the first one found" is the wrong rule: an entry counts as a
 Debian mirror only when its suite is a Debian release and its components are Debian's.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
+from .errors import LabError
+
+VARIABLE = "GOLIVE_DEBIAN_MIRROR"
+DEBOOTSTRAP = Path("/usr/sbin/debootstrap")
 
 _DEBIAN_SUITES = frozenset(
     {"bullseye", "bookworm", "trixie", "forky", "sid", "oldoldstable", "oldstable", "stable", "testing", "unstable"}
 )
 _ONE_LINE = re.compile(r"^deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<components>(?:\s+\S+)*)\s*$")
+_BUILT_IN = re.compile(r"""^DEF_MIRROR=["']?(?P<uri>https?://[^"'\s]+)""", re.MULTILINE)
 _FETCHED = ("http://", "https://")
 _LISTED = "mirror+file:"  # Debian's cloud images: the URI names a file that lists mirrors
 
@@ -87,14 +94,31 @@ def machine_files(etc: Path = Path("/etc/apt")) -> list[Path]:
     return [etc / "sources.list", *(path for path in more if path.suffix in {".list", ".sources"})]
 
 
-def debian_mirror(sources: Iterable[Source]) -> str:
-    """The first source that is a mirror of Debian; `DEFAULT_MIRROR` on a machine that has none (Ubuntu)."""
+def mirror_of_this_machine(environment: Mapping[str, str] = os.environ, program: Path = DEBOOTSTRAP) -> str:
+    """The mirror to build from. Raises LabError where this machine names none."""
+    return (environment.get(VARIABLE, "").rstrip("/") or debian_mirror(read_sources(machine_files())) or mirror_of_debootstrap(program))
+
+
+def mirror_of_debootstrap(program: Path) -> str:
+    """The mirror that this machine's debootstrap takes if nobody names one. Raises LabError if it does not say."""
+    try:
+        found = _BUILT_IN.search(program.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        found = None
+    if found is None:
+        raise LabError("this machine knows no mirror of Debian", where=str(program), expected="an apt source of Debian, or its own",
+                       todo=f"set {VARIABLE} to the address of one")
+    return found["uri"].rstrip("/")
+
+
+def debian_mirror(sources: Iterable[Source]) -> str | None:
+    """The first source that is a mirror of Debian; None on a machine that has none (Ubuntu)."""
     for source in sources:
         if source.is_debian:
             uri = _first_listed(source.uri) if source.uri.startswith(_LISTED) else source.uri
             if uri:
                 return uri.rstrip("/")
-    return DEFAULT_MIRROR
+    return None
 
 
 def _first_listed(uri: str) -> str:

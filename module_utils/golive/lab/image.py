@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .apt_sources import debian_mirror, machine_files, read_sources
+from .apt_sources import mirror_of_this_machine
 from .cache import cache_dir, content_key, files_below, locked
 from .errors import LabError
 from .run import REPOSITORY, Say, as_root, run
@@ -101,7 +101,7 @@ def build_tarball(tarball: Path, say: Say) -> None:
     work = Path(tempfile.mkdtemp(prefix="image-", dir=builds))
     log = cache_dir() / "image.log"
     log.write_text("", encoding="utf-8")
-    root, mirror = work / "root", debian_mirror(read_sources(machine_files()))
+    root, mirror = work / "root", mirror_of_this_machine()
     try:
         say(f"debootstrap {SUITE} from {mirror}")
         run(as_root(["debootstrap", "--variant=minbase", f"--arch={architecture()}",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from golive.lab.apt_sources import DEFAULT_MIRROR, debian_mirror, machine_files, parse_deb822, parse_one_line, read_sources
+from golive.lab import apt_sources
+from golive.lab.apt_sources import debian_mirror, machine_files, mirror_of_this_machine, parse_deb822, parse_one_line, read_sources
+from golive.lab.errors import LabError
 
 DEBIAN = """\
 Types: deb
@@ -35,8 +37,33 @@ def test_security_archive_is_no_mirror_of_debian() -> None:
 
 @pytest.mark.parametrize("text", [UBUNTU, "", "Types: deb-src\nURIs: http://a.example/debian\nSuites: trixie\nComponents: main\n",
                                   "Types: deb\nEnabled: no\nURIs: http://a.example/debian\nSuites: trixie\nComponents: main\n"])
-def test_machine_without_a_debian_mirror_gets_the_public_one(text: str) -> None:
-    assert debian_mirror(parse_deb822(text)) == DEFAULT_MIRROR
+def test_machine_without_a_source_of_debian_has_none(text: str) -> None:
+    assert debian_mirror(parse_deb822(text)) is None
+
+
+@pytest.fixture
+def ubuntu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine whose apt knows no Debian; returns where its debootstrap would lie."""
+    (tmp_path / "ubuntu.sources").write_text(UBUNTU)
+    monkeypatch.setattr(apt_sources, "machine_files", lambda: [tmp_path / "ubuntu.sources"])
+    return tmp_path / "debootstrap"
+
+
+def test_the_mirror_that_somebody_names_comes_first(ubuntu: Path) -> None:
+    assert mirror_of_this_machine({"GOLIVE_DEBIAN_MIRROR": "http://named.example/debian/"}, ubuntu) == "http://named.example/debian"
+
+
+def test_a_machine_without_a_source_of_debian_takes_its_debootstraps_own_mirror(ubuntu: Path) -> None:
+    ubuntu.write_text('set -e\nDEF_MIRROR="http://built-in.example/debian"\nMIRRORS="$DEF_MIRROR"\n')
+    assert mirror_of_this_machine({}, ubuntu) == "http://built-in.example/debian"
+
+
+@pytest.mark.parametrize("program", [None, "echo no mirror here\n"])
+def test_a_machine_that_names_no_mirror_is_told_how_to_name_one(ubuntu: Path, program: str | None) -> None:
+    if program:
+        ubuntu.write_text(program)
+    with pytest.raises(LabError, match="GOLIVE_DEBIAN_MIRROR"):
+        mirror_of_this_machine({}, ubuntu)
 
 
 @pytest.mark.parametrize("line", [
@@ -51,7 +78,7 @@ def test_one_line_format(line: str) -> None:
 @pytest.mark.parametrize("line", ["#deb http://a.example/debian trixie main", "deb-src http://a.example/debian trixie main",
                                   "deb cdrom:[Debian]/ trixie main", "deb http://a.example/debian trixie contrib"])
 def test_line_that_offers_no_packages_of_main_is_passed_over(line: str) -> None:
-    assert debian_mirror(parse_one_line(line)) == DEFAULT_MIRROR
+    assert debian_mirror(parse_one_line(line)) is None
 
 
 def test_folded_field_goes_on_in_the_next_line() -> None:

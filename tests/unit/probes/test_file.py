@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 import pytest
 from golive.errors import Undecided
@@ -11,6 +12,8 @@ from golive.probes.file import FACTS, observe
 from golive.probes.look import Completed
 
 from .fake_look import NOW, FakeLook
+
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -101,12 +104,40 @@ def test_a_question_that_means_nothing_is_undecided(ask):
         observe(ask, FakeLook())
 
 
-def test_what_may_not_be_read_is_undecided(logs):
-    if os.geteuid() == 0:
-        pytest.skip("root reads everything")
-    (logs / "other.txt").chmod(0)
-    with pytest.raises(Undecided):
-        observe({"path": f"{logs}/other.txt", "digest": True}, FakeLook())
+def asked_by_nobody(*paths):
+    """Return for each file whether its digest could be had ("yes", "undecided", or the exception), asked by a process that is not root."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        said = []
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+        for path in paths:
+            try:
+                said.append("yes" if "sha256" in observe({"path": str(path), "digest": True}, FakeLook()).facts else "no digest")
+            except Undecided:
+                said.append("undecided")
+            except BaseException as exc:  # noqa: BLE001 (the child must end here, whatever happens)
+                said.append(type(exc).__name__)
+        os.write(writer, " ".join(said).encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader) as told:
+        return told.read().split()
+
+
+def test_what_may_not_be_read_is_undecided():
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders let nobody else in
+        os.chmod(folder, 0o755)
+        for name, mode in (("open.txt", 0o644), ("shut.txt", 0)):
+            path = os.path.join(folder, name)
+            with open(path, "w") as handle:
+                handle.write("x")
+            os.chmod(path, mode)
+        assert asked_by_nobody(f"{folder}/open.txt", f"{folder}/shut.txt") == ["yes", "undecided"]
 
 
 def forbidden(_pid):
