@@ -87,8 +87,7 @@ class ArmAction(MoneyAction):
         wish = arming.Wish(joined.run.run, joined.system, host, groups, wanted, str(values.get("signoff_people")), self.flags())
         if info["mode"] == "real":
             problems += arming.reasons(record.load(joined.run), wish, now)
-        kept = joined.run.read(f"{opening.ARMED}/{host}.json")
-        if kept is not None and kept != {name: found["show"][name] for name in kept}:
+        if opening.outdated(joined.run, host, found["show"]):
             problems.append("the host holds another ticket than when this run judged it; run golive.yml again")
         problems += epoch.reasons(wanted["epoch"], self.epochs(task_vars))
         return problems + self.stage_problems(joined, values, wanted, _armed_before(found))

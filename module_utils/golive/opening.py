@@ -31,6 +31,15 @@ def keep(run: RunDir, host: str, shown: Mapping[str, Any]) -> None:
         run.write("last_ticket.json", shown["ticket"])
 
 
+def outdated(run: RunDir, host: str, shown: Mapping[str, Any]) -> bool:
+    """Return whether an answer may have been carried for a ticket that the host does not hold (any more).
+
+    Where none was in force nothing was carried: drills in between may have voided what they like.
+    """
+    kept = run.read(f"{ARMED}/{host}.json") or {}
+    return kept.get("state") in IN_FORCE and kept.get("digest") != shown["digest"]
+
+
 def carried(run: RunDir, controls: Mapping[str, Mapping[str, Any]], found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the verdicts of a phase; those of opening questions as the run that armed the subject recorded them."""
     if not any(controls[one["control"]].get("opening") for one in found):

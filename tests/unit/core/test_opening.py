@@ -92,3 +92,11 @@ def test_a_later_renewal_carries_it_on_with_the_first_time(world: World) -> None
     opening.keep(later, "bot", {"state": "valid", "digest": "sha256:" + "c" * 64})
     found = opening.carried(later, CONTROLS, [verdict(word="fail")])[0]
     assert (found["verdict"], found["reason"]) == ("pass", "seen before it was armed, 2026-11-21T10:00:00Z: as wanted")
+
+
+@pytest.mark.parametrize(("before", "now", "outdated"), [
+    ("valid", TICKET, False), ("expired", TICKET, False), ("valid", None, True), ("expired", "sha256:" + "b" * 64, True),
+    ("none", None, False), ("none", TICKET, False), ("voided", None, False)])
+def test_whoever_arms_learns_that_the_ticket_is_another_one_by_now(world: World, before: str, now: str | None, outdated: bool) -> None:
+    opening.keep(world.now, "bot", {"state": before, "digest": TICKET if before in ("valid", "expired") else None})
+    assert opening.outdated(world.now, "bot", {"digest": now}) is outdated
