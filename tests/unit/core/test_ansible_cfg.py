@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
     ("defaults", "callbacks_enabled", "golive", "the run lock and the change recorder (M6, M7)"),
     ("defaults", "inventory", "inventories/kraken-micro/lab.yml", "the default is the lab, never production"),
     ("defaults", "action_plugins", "plugins/action", "a lost ansible.cfg must not even parse (M20)"),
+    ("defaults", "timeout", "60", "a slow host is not an unreachable one"),
     ("defaults", "host_key_checking", "True", "host keys are pinned"),
     ("inventory", "unparsed_is_failed", "True", "a typo in the inventory would read as clean (M4)"),
     ("inventory", "any_unparsed_is_failed", "True", "likewise"),
