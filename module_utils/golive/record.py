@@ -39,6 +39,13 @@ def _waivers(run: RunDir, info: Mapping[str, Any], observed: list[Mapping[str, A
     return covering
 
 
+def observed_since(run: RunDir, phase: str, at: str) -> bool:
+    """Return whether a host was observed in a phase after a moment (UTC text), so that the phase's gate has to judge again."""
+    names = [path.name for path in (run.path / phase).glob("*.json") if not path.name.startswith(("plan.", "gate."))]
+    seen = [run.read(f"{phase}/{name}") for name in names]
+    return any(str(one.get("finished") or "") > at for one in seen if isinstance(one, dict))
+
+
 def load(run: RunDir) -> Record:
     """Return what the run directory says. A file that cannot be judged leaves its phase without verdicts, which closes it."""
     info = run.need("run.json")

@@ -5,10 +5,9 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
-from golive import arming, session
+from golive import arming, record, session
 from golive.canonical import parse_utc, utc
 from golive.errors import GoliveError
-from golive.rundir import RunDir
 
 DOCUMENTATION = """
     name: phases_again
@@ -35,12 +34,6 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             gates = {phase: run.read(f"{phase}/gate.json") for phase in arming.BEFORE_ARMING}
             if terms == ["observe"]:
                 return arming.aged(gates, run.need("compiled.json")["controls"], parse_utc(utc()))
-            return [phase for phase, gate in gates.items() if gate is not None and _observed_since(run, phase, str(gate["at"]))]
+            return [phase for phase, gate in gates.items() if gate is not None and record.observed_since(run, phase, str(gate["at"]))]
         except GoliveError as exc:
             raise AnsibleError(str(exc)) from None
-
-
-def _observed_since(run: RunDir, phase: str, at: str) -> bool:
-    names = [path.name for path in (run.path / phase).glob("*.json") if not path.name.startswith(("plan.", "gate."))]
-    seen = [run.read(f"{phase}/{name}") for name in names]
-    return any(str(one.get("finished") or "") > at for one in seen if isinstance(one, dict))
