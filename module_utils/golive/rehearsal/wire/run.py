@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import http.client
 import subprocess
 import sys
 import tempfile
@@ -50,8 +51,9 @@ def drill(name: str, exchange: Exchange, app: Path, folder: Path) -> dict[str, A
     try:
         result, opportunities = SCENARIOS[name](exchange, make)
         passed = all(value is not False for key, value in result.items() if key == "control_stimulus_passed")
-    except NotSeen as exc:
-        result, opportunities, passed = {"not_seen": f"did not come true: {exc}"}, 0, False
+    except (NotSeen, OSError, http.client.HTTPException, subprocess.TimeoutExpired) as exc:
+        # A copy or the exchange that did not answer in time is a drill that did not come true, not the end of the journey.
+        result, opportunities, passed = {"not_seen": f"did not come true: {exc or type(exc).__name__}"[:300]}, 0, False
     finally:
         exchange.calm()
         for one in copies:
