@@ -45,16 +45,23 @@ def began(lines: Sequence[Mapping[str, Any]], host: str, ticket: Mapping[str, An
     return since
 
 
+def red(verdicts: Sequence[Mapping[str, Any]], controls: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the controls that are decided in a stage, can lose money, and are red. Undecided ones are what days and fills are for."""
+    return sorted({one["control"] for one in verdicts if one["verdict"] == "fail" and one["severity"] in ("critical", "high")
+                   and controls[one["control"]]["decided_in"] == "stage"})
+
+
 def payload(*, number: int, stage: Mapping[str, Any], days: float, ledger: Mapping[str, Any], fills: int, alerts: int, signers: int,
-            signers_min: int) -> dict[str, Any]:
+            signers_min: int, red: Sequence[str] = ()) -> dict[str, Any]:
     """Return the record's payload. `ledger` are the facts of the questions pnl and orders; `fills` closed trades twice.
 
-    A breach is a day that lost more than the stage allows, a broken chain of the ledger, or an order that failed without the venue's word.
+    A breach is a day that lost more than the stage allows, a broken chain of the ledger, an order that failed without the venue's word,
+    or a control of the stage that is red (`red`, ids).
     """
     lost = Decimal(str(ledger["worst_day_loss"]))
     breaches = int(lost > Decimal(str(stage["daily_loss_quote"]))) + int(ledger["chain_intact"] is not True)
-    breaches += int(ledger["unexplained_failures"])
+    breaches += int(ledger["unexplained_failures"]) + len(red)
     result = {"stage": str(stage["name"]), "days_in_stage": round(days, 3), "breaches": breaches, "critical_alerts": alerts,
-              "signed": signers >= signers_min, "worst_day_loss": str(lost)}
+              "signed": signers >= signers_min, "worst_day_loss": str(lost), "red": list(red)}
     passed = breaches == 0 and alerts == 0 and bool(result["signed"])
     return {"name": f"ramp_stage_{number}", "passed": passed, "result": result, "opportunities": fills, "witness": "golive"}

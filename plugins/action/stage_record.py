@@ -6,7 +6,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from golive import acts, bundle, canonical, envelope, evidence, plan, ramp, rehearsal_signers, session, stage, subject
+from golive import acts, bundle, canonical, envelope, evidence, plan, ramp, record, rehearsal_signers, session, stage, subject
 from golive.errors import GoliveError, Undecided
 from golive.money import MoneyAction
 
@@ -83,8 +83,10 @@ class ActionModule(MoneyAction):
                 ("prometheus_query", {"url": url, "expr": CRITICAL, "window_s": window_s, "step_s": values["prometheus_step_s"],
                                       "word": "golive"})]
         pnl, orders, alerts = self._asked(joined, host, task_vars, asks)
+        controls = joined.run.need("compiled.json")["controls"]
+        red = stage.red([one for phase in ("live", "operate") for one in record.judged(joined.run, joined.info, phase)], controls)
         return stage.payload(number=number, stage=of_stage, days=days, ledger={**orders, **pnl}, fills=2 * int(pnl["trades"]),
-                             alerts=int(float(alerts["max"])), signers=len(shown["people"]), signers_min=int(values["signoff_distinct"]))
+                             alerts=int(float(alerts["max"])), signers=len(shown["people"]), signers_min=int(values["signoff_distinct"]), red=red)
 
     def _asked(self, joined: session.Session, host: str, task_vars: dict[str, Any], asks: list[tuple[str, dict[str, Any]]]) -> list[Any]:
         """Ask probes on the host, outside any phase, and return their facts. Raises Undecided with the first that could not know."""
