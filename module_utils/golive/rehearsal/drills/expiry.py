@@ -15,7 +15,7 @@ from ... import ticket
 from ...errors import GoliveError
 from . import tickets
 from .hosts import wait_for
-from .scene import CONFIG, FOLDER, LIVE_UNIT, ORDER_RIGHTS, STATE, TRADING, UNIT, Scene, merged
+from .scene import CONFIG, FOLDER, LIVE_UNIT, STATE, TRADING, UNIT, Scene, merged
 
 Found = tuple[dict[str, Any], int]
 ROOT = f"{FOLDER}/root"
@@ -73,7 +73,7 @@ def _prepare(scene: Scene) -> dict[str, Any]:
     scene.bot.need("ln", "-sfn", "/opt/bot/releases", f"{ROOT}/opt/bot/releases")
     scene.bot.need("cp", "--no-dereference", "/opt/bot/current", f"{ROOT}/opt/bot/current")
     scene.bot.need("systemd-creds", "encrypt", "--name=exchange_key", "-", f"{ARM}/exchange_key.cred",
-                   stdin=json.dumps(scene.mint("bot", ORDER_RIGHTS)))
+                   stdin=json.dumps(scene.mint_for_bot()))
     changes = merged(TRADING, {"paths": {"control_dir": RUNTIME}, "strategy": {"max_hold_candles": HELD_CANDLES}})
     scene.place_unit(TICKET_UNIT)
     scene.configure(changes, f"{ROOT}/etc/bot/live.json")

@@ -38,7 +38,7 @@ while True:
     except (OSError, http.client.HTTPException):
         line.close()
 """
-FLOOD_UNIT = LIVE_UNIT + f"ExecStart=\nExecStart=/usr/bin/python3 -I {FOLDER}/flood.py {FOLDER}/flood.json\n"
+FLOOD_UNIT = LIVE_UNIT + f"ExecStartPre=\nExecStart=\nExecStart=/usr/bin/python3 -I {FOLDER}/flood.py {FOLDER}/flood.json\n"
 
 
 @dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,7 @@ DROP_IN = f"{DROP_INS}/90-golive-drill.conf"
 DRILL_RELEASES = "/opt/bot/drill"  # /run lets nothing be executed
 STATE, LOG = "/var/lib/bot/drill", "/var/log/bot/drill.log"
 ORDER_RIGHTS = ["query-funds", "query-open-trades", "query-closed-trades", "modify-trades", "close-trades", "create-ws-token"]
+BEFORE_START = "# before the start"
 PAIR = "SHIBUSDT"
 VOLUME = "600000"
 LIVE_UNIT = f"""# Written by a drill of golive, taken away by it.
@@ -36,6 +37,7 @@ ExecStartPre=
 LoadCredentialEncrypted=
 LoadCredential=
 LoadCredential=exchange_key:{FOLDER}/exchange_key
+{BEFORE_START}
 Environment=BOT_CONFIG={CONFIG}
 StateDirectory=bot/drill
 """
@@ -105,9 +107,10 @@ class Scene:
         for machine in self.machines.values():
             machine.run("sh", "-c", f"{_CLEAR_MACHINE} ip route del blackhole {self.bot.address}/32")
 
-    def mint(self, name: str, rights: list[str]) -> dict[str, str]:
-        """Return a new key of the account; it is revoked with the scene."""
-        made = self.exchange.ask("POST", "keys", {"account": self.account, "rights": rights, "name": f"drill {name}"})
+    def mint(self, name: str, rights: list[str], addresses: Sequence[str] = ()) -> dict[str, str]:
+        """Return a new key of the account, bound to these addresses; it is revoked with the scene."""
+        made = self.exchange.ask("POST", "keys", {"account": self.account, "rights": rights, "name": f"drill {name}",
+                                                  "ip_allowlist": list(addresses)})
         self.keys.append({"key": str(made["key"]), "secret": str(made["secret"])})
         return self.keys[-1]
 
@@ -120,9 +123,13 @@ class Scene:
         """Start the live unit on the drill's account and wait until the venue has heard it."""
         self.place_unit(unit)
         self.configure(changes or {})
-        self.bot.write(f"{FOLDER}/exchange_key", json.dumps(self.mint("bot", ORDER_RIGHTS)))
+        self.bot.write(f"{FOLDER}/exchange_key", json.dumps(self.mint_for_bot()))
         self.bot.need("systemctl", "start", UNIT)
         wait_for(lambda: len(self.requests()) > 3, "the venue hears the bot of the drill")
+
+    def mint_for_bot(self) -> dict[str, str]:
+        """Return a new key as the live unit has to have it: bound to its host's addresses, for the unit asks before its first call."""
+        return self.mint("bot", ORDER_RIGHTS, [str(one) for one in self.variables.get("exchange_egress_addresses") or ()])
 
     def configure(self, changes: Mapping[str, Any], path: str = CONFIG) -> None:
         """Write the live unit's installed configuration with the drill's places and these changes."""
@@ -157,8 +164,9 @@ class Scene:
         return [one for one in (json.loads(line) for line in lines if line.endswith("\n")) if not kinds or one["kind"] in kinds]
 
     def place_unit(self, drop_in: str) -> None:
-        """Give the live unit a drop-in until the scene ends."""
-        self.bot.write(DROP_IN, drop_in, "0644")
+        """Give the live unit a drop-in until the scene ends. What it asks before its start is asked with the drill's numbers."""
+        installed = self.bot.need("cat", self.bot.need("systemctl", "show", "--property=FragmentPath", "--value", UNIT).strip())
+        self.bot.write(DROP_IN, drop_in.replace(BEFORE_START, asked_before(installed)), "0644")
         self.bot.need("systemctl", "daemon-reload")
 
     def requests(self) -> list[dict[str, Any]]:
@@ -208,6 +216,12 @@ class Scene:
     def strike(self, name: str, for_s: float = 120, **params: Any) -> None:
         """Let the venue be cruel to this account."""
         self.exchange.ask("POST", "cruelties", {"name": name, "params": params, "for_s": for_s, "account": self.account})
+
+
+def asked_before(installed: str) -> str:
+    """Return the unit's own commands before its start, which must not touch the numbers (nonces) of the real live state."""
+    lines = [one for one in installed.replace("\\\n", " ").splitlines() if one.startswith("ExecStartPre=")]
+    return "\n".join(["ExecStartPre=", *(one.replace("/var/lib/bot/live/", f"{STATE}/") for one in lines)])
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class Health:
             "last_decision_age_s": round(now - engine.last_decision, 3) if engine.last_decision else None,
             "decisions": engine.decisions,
             "entries_halted_by": engine.halts,
+            "prices": {pair: str(price.last) for pair, price in engine.market.prices.items()},
             "price_age_s": {pair: None if age is None else round(age, 3) for pair, age in ages.items()},
             "venue_status": engine.market.status,
             "reconciled": engine.reconciled,
