@@ -86,7 +86,8 @@ class ActionModule(MoneyAction):
         controls = joined.run.need("compiled.json")["controls"]
         red = stage.red([one for phase in ("live", "operate") for one in record.judged(joined.run, joined.info, phase)], controls)
         return stage.payload(number=number, stage=of_stage, days=days, ledger={**orders, **pnl}, fills=2 * int(pnl["trades"]),
-                             alerts=int(float(alerts["max"])), signers=len(shown["people"]), signers_min=int(values["signoff_distinct"]), red=red)
+                             alerts=int(float(alerts["max"])), signers=len(shown["people"]),
+                             signers_min=int(values["signoff_distinct"]), red=red)
 
     def _asked(self, joined: session.Session, host: str, task_vars: dict[str, Any], asks: list[tuple[str, dict[str, Any]]]) -> list[Any]:
         """Ask probes on the host, outside any phase, and return their facts. Raises Undecided with the first that could not know."""

@@ -65,13 +65,15 @@ def test_a_quiet_stage_lifts_the_next_one() -> None:
 
 @pytest.mark.parametrize("changes", [
     {"ledger": {**LEDGER, "worst_day_loss": "10.01"}}, {"ledger": {**LEDGER, "chain_intact": False}},
-    {"ledger": {**LEDGER, "unexplained_failures": 1}}, {"alerts": 1}, {"signers": 1}, {"red": ["ledger.trail"]}, {"days": 1.9}, {"fills": 9}])
+    {"ledger": {**LEDGER, "unexplained_failures": 1}}, {"alerts": 1}, {"signers": 1}, {"days": 1.9}, {"fills": 9},
+    {"red": ["ledger.trail"]}])
 def test_a_breach_an_alert_a_missing_signature_and_too_little_of_it_do_not(changes: dict[str, Any]) -> None:
     assert not lifts(record(**changes))
 
 
 @pytest.mark.parametrize(("changes", "counts"), [
-    ({}, True), ({"verdict": "undecided"}, False), ({"severity": "medium"}, False), ({"control": "b"}, False), ({"verdict": "pass"}, False)])
+    ({}, True), ({"verdict": "undecided"}, False), ({"verdict": "pass"}, False), ({"severity": "medium"}, False),
+    ({"control": "b"}, False)])
 def test_what_is_decided_in_a_stage_and_is_red_is_a_breach(changes: dict[str, Any], counts: bool) -> None:
     verdict = {"control": "a", "verdict": "fail", "severity": "high", **changes}
     assert stage.red([verdict], {"a": {"decided_in": "stage"}, "b": {"decided_in": "before"}}) == (["a"] if counts else [])
