@@ -421,6 +421,20 @@ class Venue:
         """Cancel one order and return what was left of it. Raises Gone when this call is not the one that cancelled it."""
         raise NotImplementedError
 
+    def prices_of(self, symbols: List[str], needed: bool) -> Dict[str, Decimal]:
+        """Return the last prices. Where nothing is to be placed they only tell what is dust, and may be missing."""
+        if not symbols:
+            return {}
+        try:
+            return self._prices(symbols)
+        except (Refused, Silent):
+            if needed:
+                raise
+            return {}
+
+    def _prices(self, symbols: List[str]) -> Dict[str, Decimal]:
+        raise NotImplementedError
+
     def now(self) -> float:
         """Return the venue's clock, in seconds since 1970."""
         raise NotImplementedError
@@ -544,7 +558,7 @@ class KrakenAccount(Venue):
         positions = self._spot() + (self._margins() if self._margin or any(one.market == "margin" for one in orders) else [])
         symbols = sorted({one.symbol for one in positions})
         rules = {symbol: _rule(self._pairs[symbol]) for symbol in symbols}
-        return View(orders, tuple(positions), self._prices(symbols) if self._priced and symbols else {}, rules, unclear)
+        return View(orders, tuple(positions), self.prices_of(symbols, self._priced), rules, unclear)
 
     def _is_ours(self, order: Any) -> bool:
         return bool(self._prefix) and isinstance(order, dict) and str(order.get("cl_ord_id") or "").startswith(self._prefix)
@@ -889,7 +903,7 @@ class SpotAccount(Venue):
             self._info.update({one["symbol"]: one for one in listed})
         positions = self._positions()
         symbols = sorted({one.symbol for one in positions})
-        return View(self._orders(), tuple(positions), self._prices(symbols) if self._priced and symbols else {},
+        return View(self._orders(), tuple(positions), self.prices_of(symbols, self._priced),
                     {symbol: spot_rule(self._info[symbol]) for symbol in symbols}, self._unclear)
 
     def _positions(self) -> List[Position]:
@@ -1148,7 +1162,7 @@ def futures_rule(info: Mapping[str, Any]) -> Rule:
 # ============================== settings
 # The settings file and the keys: every field known, or one clear sentence.
 SETTINGS = "/etc/golive/kill_switch.json"
-VENUES = ("kraken", "binance", "binanceusdm")
+VENUES = ("kraken", "binance", "binance_usdm")
 POLICIES = ("hold", "flatten")
 REQUIRED = ("system", "venue", "url", "credential", "quote", "pairs", "policy", "epoch_directory", "record_directory")
 KNOWN = (*REQUIRED, "ca_file", "fence", "page", "settle_s", "account", "client_id_prefix", "console", "margin", "inventory_since",
@@ -1193,7 +1207,7 @@ def settings_from(path: str) -> Dict[str, Any]:
 
 def _check_selling(path: str, data: Dict[str, Any]) -> None:
     """Refuse settings with which somebody else's coins could be sold, or a sale could cost without limit."""
-    spot, shared, flatten = data["venue"] != "binanceusdm", data.get("account") == "shared", data["policy"] == "flatten"
+    spot, shared, flatten = data["venue"] != "binance_usdm", data.get("account") == "shared", data["policy"] == "flatten"
     if (shared or flatten) and not data.get("client_id_prefix"):
         raise Problem("%s: a %s needs client_id_prefix, by which the bot's own orders are told from others"
                       % (path, "shared account" if shared else "policy flatten"))
@@ -1437,7 +1451,7 @@ class Kill:
         self.troubles: List[str] = []
         self.beside = Beside(settings, self.mark, self.trouble, say)
         self.policy = Policy(settings["policy"] == "flatten", settings.get("account") == "shared", bool(settings.get("place_stops")))
-        self.turn = Turn(settings, venue.now) if self.policy.strict and settings["venue"] != "binanceusdm" else None
+        self.turn = Turn(settings, venue.now) if self.policy.strict and settings["venue"] != "binance_usdm" else None
         self._until: Optional[float] = None             # how long this turn lasts, by the venue's clock
         self.selling = selling_of(settings)
         self.view: Optional[View] = None

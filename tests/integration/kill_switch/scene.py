@@ -20,7 +20,22 @@ PREFIX = "glbot"
 VOLUME = 600000
 
 
-class Scene:
+class Pulls:
+    """A kill machine's settings and the pulling of its switch."""
+
+    folder: Path
+    settings: dict[str, Any]
+
+    def command(self, *arguments: str, name: str = "settings.json") -> list[str]:
+        path = self.folder / name
+        path.write_text(json.dumps(self.settings))
+        return [sys.executable, "-ISE", str(FILE), "--settings", str(path), *arguments]
+
+    def pull(self, *arguments: str, timeout: float = 90) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.command(*arguments), capture_output=True, text=True, check=False, timeout=timeout)
+
+
+class Scene(Pulls):
     """Kraken: one account, the bot's key, the kill machine's own key and settings."""
 
     def __init__(self, sandbox: Sandbox, folder: Path, account: str = "bot", balances: dict[str, str] | None = None,
@@ -43,7 +58,8 @@ class Scene:
 
     def flatten(self, **more: Any) -> None:
         """Let the profile sell: a key of its own for that, the bot's prefix, what closing may cost, and a short lease."""
-        self.settings.update(policy="flatten", client_id_prefix=PREFIX, inventory_since=1, place_stops={"distance_pct": 5}, turn={"slot_s": 5},
+        self.settings.update(policy="flatten", client_id_prefix=PREFIX, inventory_since=1, place_stops={"distance_pct": 5},
+                             turn={"slot_s": 5},
                              flatten={"loss_cap_quote": 5, "price_guard_pct": 3},
                              trade_credential=str(self.key("trade.json", TRADE_RIGHTS)), **more)
 
@@ -81,15 +97,6 @@ class Scene:
 
     def balance(self, asset: str = "SHIB") -> float:
         return float(self.bot.good("Balance").get(asset, "0"))
-
-    # -- the pull ---------------------------------------------------------------------------------------------------------
-    def command(self, *arguments: str, name: str = "settings.json") -> list[str]:
-        path = self.folder / name
-        path.write_text(json.dumps(self.settings))
-        return [sys.executable, "-ISE", str(FILE), "--settings", str(path), *arguments]
-
-    def pull(self, *arguments: str, timeout: float = 90) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(*arguments), capture_output=True, text=True, check=False, timeout=timeout)
 
 
 def record(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:

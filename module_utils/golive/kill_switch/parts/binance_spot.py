@@ -87,7 +87,7 @@ class SpotAccount(Venue):
             self._info.update({one["symbol"]: one for one in listed})
         positions = self._positions()
         symbols = sorted({one.symbol for one in positions})
-        return View(self._orders(), tuple(positions), self._prices(symbols) if self._priced and symbols else {},
+        return View(self._orders(), tuple(positions), self.prices_of(symbols, self._priced),
                     {symbol: spot_rule(self._info[symbol]) for symbol in symbols}, self._unclear)
 
     def _positions(self) -> List[Position]:

@@ -32,7 +32,7 @@ class Kill:
         self.troubles: List[str] = []
         self.beside = Beside(settings, self.mark, self.trouble, say)
         self.policy = Policy(settings["policy"] == "flatten", settings.get("account") == "shared", bool(settings.get("place_stops")))
-        self.turn = Turn(settings, venue.now) if self.policy.strict and settings["venue"] != "binanceusdm" else None
+        self.turn = Turn(settings, venue.now) if self.policy.strict and settings["venue"] != "binance_usdm" else None
         self._until: Optional[float] = None             # how long this turn lasts, by the venue's clock
         self.selling = selling_of(settings)
         self.view: Optional[View] = None

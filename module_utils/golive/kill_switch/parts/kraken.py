@@ -49,7 +49,7 @@ class KrakenAccount(Venue):
         positions = self._spot() + (self._margins() if self._margin or any(one.market == "margin" for one in orders) else [])
         symbols = sorted({one.symbol for one in positions})
         rules = {symbol: _rule(self._pairs[symbol]) for symbol in symbols}
-        return View(orders, tuple(positions), self._prices(symbols) if self._priced and symbols else {}, rules, unclear)
+        return View(orders, tuple(positions), self.prices_of(symbols, self._priced), rules, unclear)
 
     def _is_ours(self, order: Any) -> bool:
         return bool(self._prefix) and isinstance(order, dict) and str(order.get("cl_ord_id") or "").startswith(self._prefix)

@@ -13,7 +13,7 @@ from .line import CALL_TIMEOUT_S
 from .words import ZERO, Problem, number
 
 SETTINGS = "/etc/golive/kill_switch.json"
-VENUES = ("kraken", "binance", "binanceusdm")
+VENUES = ("kraken", "binance", "binance_usdm")
 POLICIES = ("hold", "flatten")
 REQUIRED = ("system", "venue", "url", "credential", "quote", "pairs", "policy", "epoch_directory", "record_directory")
 KNOWN = (*REQUIRED, "ca_file", "fence", "page", "settle_s", "account", "client_id_prefix", "console", "margin", "inventory_since",
@@ -58,7 +58,7 @@ def settings_from(path: str) -> Dict[str, Any]:
 
 def _check_selling(path: str, data: Dict[str, Any]) -> None:
     """Refuse settings with which somebody else's coins could be sold, or a sale could cost without limit."""
-    spot, shared, flatten = data["venue"] != "binanceusdm", data.get("account") == "shared", data["policy"] == "flatten"
+    spot, shared, flatten = data["venue"] != "binance_usdm", data.get("account") == "shared", data["policy"] == "flatten"
     if (shared or flatten) and not data.get("client_id_prefix"):
         raise Problem("%s: a %s needs client_id_prefix, by which the bot's own orders are told from others"
                       % (path, "shared account" if shared else "policy flatten"))

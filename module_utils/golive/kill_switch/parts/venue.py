@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .plan import Order, Position, View
-from .words import ZERO
+from .words import ZERO, Refused, Silent
 
 
 class Fill(NamedTuple):
@@ -39,6 +39,20 @@ class Venue:
 
     def claim(self, order: Order) -> Decimal:
         """Cancel one order and return what was left of it. Raises Gone when this call is not the one that cancelled it."""
+        raise NotImplementedError
+
+    def prices_of(self, symbols: List[str], needed: bool) -> Dict[str, Decimal]:
+        """Return the last prices. Where nothing is to be placed they only tell what is dust, and may be missing."""
+        if not symbols:
+            return {}
+        try:
+            return self._prices(symbols)
+        except (Refused, Silent):
+            if needed:
+                raise
+            return {}
+
+    def _prices(self, symbols: List[str]) -> Dict[str, Decimal]:
         raise NotImplementedError
 
     def now(self) -> float:
