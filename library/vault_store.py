@@ -17,6 +17,7 @@ options:
   threshold: {description: How many of them unseal., type: int, required: true}
   address: {description: "Address of this very node, where it is not vault_address.", type: str}
   member: {description: A further node of a cluster; it joins and is unsealed and the first node configures., type: bool, default: false}
+  voters: {description: "Changes nothing: wait until so many members of the cluster vote.", type: int, default: 0}
   shares: {description: Where the controller keeps the encrypted shares., type: path, required: true}
   rehearsal_people: {description: Secret keys of the lab's own people; never in production., type: path}
   config:

@@ -9,7 +9,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from golive import secrets
 from golive.errors import GoliveError
-from golive.store import bring_up, client, people, settings, wanted
+from golive.store import bring_up, client, nodes, people, settings, wanted
 
 WAIT_S = 60
 
@@ -25,8 +25,11 @@ class ActionModule(ActionBase):
             "keepers": {"type": "list", "elements": "str", "required": True}, "threshold": {"type": "int", "required": True},
             "keepers_public": {"type": "list", "elements": "str", "default": []}, "shares": {"type": "path", "required": True},
             "rehearsal_people": {"type": "path"}, "config": {"type": "dict", "default": {}}, "processes": {"type": "dict", "default": {}},
-            "identity_ttl": {"type": "int", "default": 0}, "address": {"type": "str"}, "member": {"type": "bool", "default": False}})
+            "identity_ttl": {"type": "int", "default": 0}, "address": {"type": "str"}, "member": {"type": "bool", "default": False},
+            "voters": {"type": "int", "default": 0}})
         try:
+            if given["voters"]:
+                return {**result, **self._await_voters(given, task_vars)}
             changes, surplus = self._make(given, task_vars)
         except GoliveError as exc:
             return {**result, "failed": True, "msg": str(exc)}
@@ -36,6 +39,12 @@ class ActionModule(ActionBase):
         elif surplus:
             self._display.warning(f"in the store and not in code: {', '.join(surplus)}")
         return {**result, "changed": bool(changes), "changes": changes, "surplus": surplus}
+
+    def _await_voters(self, given: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        if self._task.check_mode:
+            return {"changed": False, "changes": []}
+        connected = client.login(secrets.where(task_vars, self._templar.template), secrets.run_of(task_vars))
+        return {"changed": False, "changes": [], "voters": nodes.await_voters(connected, given["voters"], nodes.VOTE_S)}
 
     def _drifting(self, task_vars: dict[str, Any]) -> bool:
         value = self._templar.template(task_vars["golive_dry"]) if "golive_dry" in task_vars else False

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import hvac
 import requests
 
 from ..errors import GoliveError
@@ -15,6 +16,7 @@ from .settings import Settings
 _STATES = {200: "active", 429: "standby", 472: "standby", 473: "standby", 501: "empty", 503: "sealed"}
 _TIMEOUT_S = 3.0
 JOIN_S = 60
+VOTE_S = 120    # a new member is watched 10 s before it votes, and the loaded host of a test is slow
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,23 @@ def await_joined(settings: Settings, seconds: float) -> Node:
             raise GoliveError("this member of the store does not find its cluster", where=settings.address, found=told([node]),
                               todo="look whether the first member is unsealed, and whether port 8201 is open between them")
         time.sleep(0.2)
+
+
+def voters(connected: hvac.Client) -> list[str]:
+    """Return the ids of the members whose vote counts. A member that joined is watched for some seconds before it may vote."""
+    answer = client.said(lambda: connected.read("sys/storage/raft/configuration"), "name its members")
+    return sorted(str(one["node_id"]) for one in answer["data"]["config"]["servers"] if one["voter"])
+
+
+def await_voters(connected: hvac.Client, count: int, seconds: float) -> list[str]:
+    """Wait until so many members vote: before that the loss of one node can stop the store. Raises GoliveError when it does not happen."""
+    deadline = time.monotonic() + seconds
+    while len(found := voters(connected)) < count:
+        if time.monotonic() >= deadline:
+            raise GoliveError("the store cannot lose a node yet", found=f"{len(found)} members vote: {', '.join(found)}",
+                              expected=str(count), todo="look at the journal of the members that do not; port 8201 has to be open between all of them")
+        time.sleep(0.5)
+    return found
 
 
 def _one(settings: Settings) -> Node:

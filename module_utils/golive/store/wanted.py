@@ -53,7 +53,7 @@ OWN = {"mount": {"sys/", "identity/", "cubbyhole/"}, "policy": {"root", "default
 # What a controller may read in order to compare; none of it holds a secret.
 _COMPARES = ("sys/audit", "sys/mounts", "sys/auth", "sys/policies/acl", "sys/policies/acl/*", "auth/approle/role", "auth/approle/role/*",
              "sys/policies/password", "sys/policies/password/*", "sys/quotas/rate-limit", "sys/quotas/rate-limit/*", "sys/plugins/catalog",
-             "sys/plugins/catalog/*")
+             "sys/plugins/catalog/*", "sys/storage/raft/configuration")
 _SUDO = frozenset({"sys/audit", "sys/plugins/catalog/*"})   # paths that the server guards twice, also for reading
 _OF_ENGINES = {"pki": ("issuers", "issuer/*", "roles", "roles/*"), "transit": ("keys", "keys/*"),
                "database": ("config", "config/*", "roles", "roles/*", "static-roles", "static-roles/*")}

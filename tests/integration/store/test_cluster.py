@@ -80,6 +80,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     root = bring_up._root(client.unauthenticated(servers[0].settings, 60), keepers)
     root.sys.enable_secrets_engine("kv", path="kv", options={"version": "2"})
     await_that(lambda: _answers(root))
+    with pytest.raises(GoliveError, match=r"the store cannot lose a node yet.*4"):
+        nodes.await_voters(root, 4, 0)
+    assert nodes.await_voters(root, 3, nodes.VOTE_S) == ["node0", "node1", "node2"]
     yield Cluster(servers, keepers, str(root.token))
     for one in servers:
         one.kill()
