@@ -20,6 +20,7 @@ from .recording import read
 from .venues.binance.gate import ALL_RIGHTS as BINANCE_RIGHTS
 from .venues.binance.instruments import SYMBOLS, Symbol, by_name
 from .venues.binance.rest import Rest as BinanceRest
+from .venues.binance.sockets import Sockets
 from .venues.kraken.auth import ALL_RIGHTS
 from .venues.kraken.instruments import PAIRS, Pair, find_pair
 from .venues.kraken.rest import Rest
@@ -73,7 +74,9 @@ def venue_app(exchange: Exchange) -> web.Application:
         rest.add_routes(app)
         WebSocket(exchange, rest).add_routes(app)
     if {"binance", "binance_usdm"}.intersection(exchange.config.venues):
-        BinanceRest(exchange).add_routes(app)
+        binance = BinanceRest(exchange)
+        binance.add_routes(app)
+        Sockets(exchange, binance).add_routes(app)
     return app
 
 

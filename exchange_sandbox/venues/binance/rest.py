@@ -140,12 +140,30 @@ class Rest:
         body: bytes,
         headers: dict[str, str],
     ) -> Any:
+        self.limits.check_ban(seen.source, seen.at)
+        text, params = self._params(seen, query, body)
+        payload, signature = split(query, text) if endpoint is not None and endpoint.security != NONE else ("", "")
+        return self.carry_out(seen, key, key_id, endpoint, path, family, params, payload, signature, headers)
+
+    def carry_out(
+        self,
+        seen: Seen,
+        key: Optional[Key],
+        key_id: str,
+        endpoint: Optional[Endpoint],
+        path: str,
+        family: tuple[str, str, str, str],
+        params: dict[str, str],
+        payload: str,
+        signature: str,
+        headers: dict[str, str],
+    ) -> Any:
+        """Check and answer a request that was read, whichever way it came. Fills the limits into `headers`. Raises BinanceError."""
         exchange, now = self.exchange, seen.at
         self.limits.check_ban(seen.source, now)
         owner = exchange.engine.accounts.get(key.account) if key is not None else None
         free = owner is not None and owner.tier == "unlimited"
         weight = endpoint.weight if endpoint is not None else 1
-        text, params = self._params(seen, query, body)
         if endpoint is not None and endpoint.weight < 0:
             weight = -endpoint.weight if params.get("symbol") else 40
         try:
@@ -165,7 +183,6 @@ class Rest:
             seen.bad("withdrawal", "%s was called" % path)
         call = Call(exchange, seen, family[0], params)
         if endpoint.security != NONE:
-            payload, signature = split(query, text)
             call.key, call.owner = self.gate.check(seen, key, key_id, endpoint, params, payload, signature)
             self._maintenance(call, endpoint)
             if endpoint.order:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Optional, Protocol
 
 from ...candles import INTERVALS, Candle
 from ...instruments import Instrument
 from ...money import ZERO
+from ..connection import frame
 from .instruments import ASSETS, BY_SYMBOL
 from .wire import Raw, checksum, encode, number, stamp
 
@@ -26,8 +27,8 @@ Topic = tuple[str, str, int]
 class Subscriber(Protocol):
     """Who listens to a public topic."""
 
-    def public(self, symbol: str, text: str, kind: str) -> None:
-        """Take an encoded message about a pair; `kind` is the channel."""
+    def public(self, symbol: str, text: str, kind: str, ready: Optional[bytes] = None) -> None:
+        """Take an encoded message about a pair; `kind` is the channel, `ready` the same message as a frame."""
 
 
 class Feeds:
@@ -90,8 +91,9 @@ class Feeds:
         self._pending.clear()
 
     def _send(self, topic: Topic, text: str) -> None:
+        ready = frame(text)
         for listener in list(self.topics.get(topic, ())):
-            listener.public(topic[1], text, topic[0])
+            listener.public(topic[1], text, topic[0], ready)
 
     # -- book ----------------------------------------------------------------------------------------------------------
 

@@ -88,7 +88,9 @@ class Sandbox:
         assert self.process.poll() is None, self.log.read_text()
         try:
             # both doors: the administration opens after the venue's
-            return http("GET", self.venue + "/0/public/Time")[0] == 200 and http("GET", self.admin + "/metrics")[0] in (200, 401)
+            first = self.settings.get("venues", ["kraken"])[0]
+            path = {"kraken": "/0/public/Time", "binance": "/api/v3/time", "binance_usdm": "/fapi/v1/time"}[first]
+            return http("GET", self.venue + path)[0] == 200 and http("GET", self.admin + "/metrics")[0] in (200, 401)
         except OSError:
             return False
 
@@ -206,10 +208,7 @@ def make_sandbox(tmp_path: Path) -> Iterator[Callable[..., Sandbox]]:
         sandbox.stop(signal.SIGKILL)
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """One sandbox for the tests of a module that only open their own accounts."""
-    directory = tmp_path_factory.mktemp("shared")
+def _start(directory: Path, **settings: Any) -> Sandbox:
     token = secrets.token_hex(24)
     (directory / "token").write_text(token)
     venue, admin = free_port(), free_port()
@@ -220,10 +219,30 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         "venue": {"host": "127.0.0.1", "port": venue},
         "admin": {"host": "127.0.0.1", "port": admin},
         "public_rate": {"max": 100000, "decay": 1000},
+        **settings,
     }
     (directory / "config.json").write_text(json.dumps(config))
     sandbox = Sandbox(directory, config, token, "http://127.0.0.1:%d" % venue, "http://127.0.0.1:%d" % admin, log=directory / "log")
     sandbox.start()
+    return sandbox
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """One sandbox for the tests of a module that only open their own accounts."""
+    sandbox = _start(tmp_path_factory.mktemp("shared"))
+    yield sandbox
+    sandbox.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def binance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The same for Binance: spot and USD-M futures, with weights that a whole module does not use up."""
+    sandbox = _start(
+        tmp_path_factory.mktemp("binance"),
+        venues=["binance", "binance_usdm"],
+        binance_weights={"spot": 1_000_000, "usdm": 1_000_000, "sapi": 1_000_000},
+    )
     yield sandbox
     sandbox.stop(signal.SIGKILL)
 
