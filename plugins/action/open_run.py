@@ -1,12 +1,15 @@
 """Opens a run: binds the profile and the catalogue before the first contact with a target, and refuses what must not start."""
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ansible import context
+from ansible._internal._datatag._tags import Origin  # the only way to know where a value stands
+from ansible.errors import AnsibleError, AnsibleTemplatePluginError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
-from golive import acts, profile, rundir, session
+from golive import acts, profile, role_inputs, rundir, session
 from golive import compile as compiler
 from golive.canonical import digest, utc
 from golive.errors import GoliveError
@@ -38,6 +41,8 @@ class ActionModule(ActionBase):
         compiled = compiler.compile_system(system, bound)
         session.kind_of(groups)  # after everything that can be checked without hosts
 
+        self._inputs(task_vars, groups)
+
         run.write("profile.json", bound.plain())
         run.write("compiled.json", compiled.plain())
         frozen = {"profile": bound.plain()["digest"], "catalogue": digest(compiled.controls), "checklist": digest(compiled.items),
@@ -60,16 +65,38 @@ class ActionModule(ActionBase):
         for name in sorted(names & set(task_vars)):
             raw = task_vars[name]
             # `raw` keeps its trust tag; an untrusted text would come back untemplated without an error (M16).
-            values[name] = _plain(self._templar.template(raw) if _templated(raw) else raw)
+            values[name] = _plain(self._templar.template(raw) if role_inputs.templated(raw) else raw)
         return values
 
+    def _inputs(self, task_vars: dict[str, Any], groups: dict[str, list[str]]) -> None:
+        """Hold what the roles of this playbook are given against what they take. Raises GoliveError."""
+        hostvars = task_vars["hostvars"]
+        raw = {host: {**hostvars.raw_get(host), "hostvars": hostvars} for host in groups["all"]}
 
-def _templated(raw: Any) -> bool:
-    if isinstance(raw, str):
-        return "{" in raw
-    if isinstance(raw, dict):
-        return any(_templated(one) for one in raw.values())
-    return isinstance(raw, list) and any(_templated(one) for one in raw)
+        def resolver(variables: Any) -> Any:
+            templar = self._templar.copy_with_new_env(available_variables=variables)
+
+            def resolve(value: Any) -> Any:
+                try:
+                    return templar.template(value)
+                except AnsibleTemplatePluginError:
+                    raise role_inputs.Left from None
+                except AnsibleError as exc:
+                    raise GoliveError(str(exc).strip().splitlines()[-1][:200]) from None
+            return resolve
+
+        for playbook in context.CLIARGS.get("args") or ():
+            role_inputs.check(Path(playbook).resolve(), session.ROOT / "roles", groups,
+                              lambda path: self._loader.load_from_file(path, trusted_as_template=True), raw.__getitem__, resolver, _place)
+
+
+def _place(value: Any) -> str | None:
+    """Return file and line of a value, from the root of the repository. Ansible keeps them with every value that it read from a file."""
+    origin = Origin.get_tag(value)
+    if origin is None or not origin.path:
+        return None
+    path = Path(origin.path)
+    return f"{path.relative_to(session.ROOT) if path.is_relative_to(session.ROOT) else path.name}:{origin.line_num or 1}"
 
 
 def _plain(value: Any) -> Any:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
     ("inventory", "unparsed_is_failed", "True", "a typo in the inventory would read as clean (M4)"),
     ("inventory", "any_unparsed_is_failed", "True", "likewise"),
     ("inventory", "host_pattern_mismatch", "error", "an empty group would skip a play in silence (M4)"),
+    ("inventory", "enable_plugins", "golive, yaml", "a mistyped inventory would end in Ansible's own words, or in none"),
     ("connection", "pipelining", "True", "secrets travel over stdin, not through files (M21)"),
 ])
 def test_ansible_cfg_says(section: str, name: str, value: str, why: str) -> None:
