@@ -41,7 +41,8 @@ def judge(subject: Subject, evidence: Evidence, profile: Mapping[str, Any], bot_
     measured = _Once(lambda: _fold(profile, evidence, ledger()))
 
     def of_integrity() -> Judgement:
-        signers, unsigned = records.manifest_signers(who, encode(subject.listed), subject.signatures, now)
+        roles = profile.get("signer_roles") or ["issuer:ci"]
+        signers, unsigned = records.manifest_signers(who, encode(subject.listed), subject.signatures, roles, now)
         return integrity.judge(profile, subject.listed, subject.seen, subject.declared, signers, unsigned)
 
     def of_schema() -> Judgement:

@@ -97,8 +97,9 @@ def approval(who: Enrolled, directory: str, subject: str, role: str, needed: int
                         "needs a new approval")
 
 
-def manifest_signers(who: Enrolled, manifest: bytes, signatures: Mapping[str, bytes], now: datetime) -> Tuple[List[str], Any]:
-    """Return (principals whose signature over a manifest holds, why one does not or None)."""
+def manifest_signers(who: Enrolled, manifest: bytes, signatures: Mapping[str, bytes], roles: Sequence[str],
+                     now: datetime) -> Tuple[List[str], Any]:
+    """Return (principals of one of the roles whose signature over a manifest holds, why one does not or None)."""
     from .. import ticket  # noqa: PLC0415 (only where something is signed)
 
     if not signatures:
@@ -109,4 +110,4 @@ def manifest_signers(who: Enrolled, manifest: bytes, signatures: Mapping[str, by
                                                                "the manifest", who.people.rehearsal)
     except ticket.Refused as exc:
         return [], str(exc)
-    return [one.principal for one in signed], None
+    return [one.principal for one in signed if set(roles) & set(one.roles)], None

@@ -161,6 +161,7 @@ class Registry:
             self._check_time(force, moved)
             approval = records.approval(self.settings.who, approvals, records.approval_subject(self.settings.scope, subject.digest, wanted),
                                         self.settings.role, self.settings.people, self.act.now())
+            self._unused(subject.digest, approval)
             judged = self._copy_and_judge(subject, wanted, changes)
             pointer = self._pointer(subject, judged, wanted, approval.people, present)
             signatures = {who: one.decode("ascii") for who, one in approval.signatures.items()}
@@ -207,12 +208,12 @@ class Registry:
             for kind, digests in (("model", chosen.models), ("candidate", chosen.candidates), ("validations", chosen.validations)):
                 changes += [change(self._object(kind, one), "delete", one, None) for one in digests]
             if not self.act.dry:
-                if chosen.models:
-                    self.store.append(self.act.run, self.act.actor, history.PRUNE, self.settings.scope, {"models": chosen.models})
                 for area, digests in ((names.MODELS, chosen.models), (names.VALIDATIONS, chosen.validations),
                                       (names.CANDIDATES, chosen.candidates)):
                     for one in digests:
                         self.store.remove(area, names.folder(one))
+                if chosen.models:     # afterwards: what the log calls gone must not be there to go back to
+                    self.store.append(self.act.run, self.act.actor, history.PRUNE, self.settings.scope, {"models": chosen.models})
         return Outcome(changes, [], {"kept_models": chosen.kept_models, "kept_candidates": chosen.kept_candidates}, {})
 
     # --- what they share ------------------------------------------------------------------------------------------
@@ -280,6 +281,16 @@ class Registry:
             raise RegistryError("closed: models are promoted in the downtime window %s UTC, now is %s" % (
                 self.settings.window, canonical.utc(now)), code="closed", where=self.settings.scope,
                 todo="come back at %s, or force it with a reason" % canonical.utc(window.opens(now, start)))
+
+    def _unused(self, digest: str, approval: records.Approval) -> None:
+        """Refuse an approval that put this model into force before: after a rollback people have to decide anew."""
+        if not self.store.has(names.MODELS, names.folder(digest)):
+            return      # it never was in force, so the log need not be searched
+        line = next((one for one in self.store.newest_first() if one["act"] == history.PROMOTE
+                     and one["detail"]["pointer"]["digest"] == digest), None)
+        if line is not None and line["detail"]["approval"]["text"].encode("utf-8") == approval.data:
+            raise RegistryError("this approval was used before (line %d), and the model was taken out of force since" % line["seq"],
+                                code="used", where=names.short(digest), todo="have the people who approve look again and sign anew")
 
     def _copy_and_judge(self, subject: Candidate, validation: str, changes: List[Change]) -> List[Judgement]:
         """Copy the model (verified while it is written), judge again, and compare with the validation that people signed."""

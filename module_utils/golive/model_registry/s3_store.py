@@ -244,8 +244,11 @@ class S3Store(Store):
 
     def append(self, run: str, actor: str, act: str, subject: str, detail: Line) -> Head:
         last = next(iter(self.newest_first()), None)
-        line: Line = {"seq": 1 if last is None else last["seq"] + 1, "at": canonical.utc(), "prev": GENESIS if last is None else last["hash"],
-                      "run": run, "actor": actor, "act": act, "subject": subject, "detail": detail}
+        before = Head(0, GENESIS) if last is None else Head(last["seq"], last["hash"])
+        line: Line = {"seq": before.seq + 1, "at": canonical.utc(), "prev": before.hash, "run": run, "actor": actor, "act": act,
+                      "subject": subject, "detail": detail}
+        if detail.get("pointer", {}).get("seq", line["seq"]) != line["seq"]:
+            raise RegistryError("another promotion was faster", code="busy", where=self.where, todo="run again")
         line["hash"] = audit.line_hash(line)
         self._ask("put_object", Key=self._key(names.MODELS, _LOG, "%010d.json" % line["seq"]), Body=canonical.encode(line), IfNoneMatch="*",
                   ContentType="application/json", **self._lock())

@@ -1,0 +1,60 @@
+"""A world per test, on a directory or on an object store: one interface, the same tests."""
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from golive.model_registry.s3_store import S3Store
+from moto.server import ThreadedMotoServer
+
+from tests.fixtures import models as m
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> m.World:
+    """A registry in a directory."""
+    return m.World(tmp_path)
+
+
+class BucketWorld(m.World):
+    """A registry in a bucket."""
+
+    def pointer(self) -> dict[str, Any] | None:
+        data = self.store.pointer()
+        return None if data is None else dict(json.loads(data))
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[str]:
+    """The address of an S3 server on loopback."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(object_store: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> tuple[str, str, Any]:
+    """An empty bucket with versions and object lock: (endpoint, name, client)."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "rehearsal")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    client = boto3.client("s3", endpoint_url=object_store, region_name="eu-central-1")
+    name = "b" + str(abs(hash(request.node.nodeid)))
+    client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return object_store, name, client
+
+
+@pytest.fixture(params=["directory", "bucket"])
+def any_world(request: pytest.FixtureRequest, tmp_path: Path) -> m.World:
+    """A registry on each kind of store."""
+    if request.param == "directory":
+        return m.World(tmp_path)
+    endpoint, name, _client = request.getfixturevalue("bucket")
+    return BucketWorld(tmp_path, S3Store(name, "artifacts", m.SCOPE, endpoint=endpoint, region="eu-central-1", lock_days=30))
