@@ -263,6 +263,24 @@ def test_doing_nothing_is_not_inside_the_paper_interval() -> None:
     assert (facts["trade_rate_inside"], facts["return_inside"]) == (True, True)
 
 
+def test_time_in_which_golive_held_the_entries_is_no_idleness() -> None:
+    paper = Book()
+    for number in range(30):
+        paper.trade(f"{number}", 30000 - number * 1000, "10", "11" if number % 2 else "10.5")
+
+    def rate(*heartbeats: tuple[float, list[str]]) -> bool | None:
+        live = Book().add("start", 20000, **START)
+        for age, halts in heartbeats:
+            live.add("heartbeat", age, halts=halts)
+        found: bool | None = profit.compare(live.records, paper.records, 0, NOW_MS).get("trade_rate_inside")
+        return found
+
+    assert rate((19999, ["no_entries"]), (100, []), (50, [])) is True      # free for 100 s: a twelfth of a trade was to be expected
+    assert rate((19999, ["starting"]), (19998, []), (50, [])) is False     # free all the time, and nothing done
+    assert rate((19999, []), (19000, ["no_entries"]), (50, ["no_entries"])) is False   # what stops it later is for others to explain
+    assert rate((19999, ["no_entries"]), (50, ["no_entries"])) is None     # never free: nothing is known
+
+
 # --- the venue ------------------------------------------------------------------------------------------------------
 
 
