@@ -20,14 +20,15 @@ from ..errors import GoliveError
 from ..lab.cache import cache_dir
 
 _START = b"#!/usr/bin/env python3\n"
-_MAIN = "import sys\nfrom golive.exchange.command import main\nsys.exit(main(sys.argv[1:]))\n"
+_MAIN = "import sys\nfrom %s import main\nsys.exit(main(sys.argv[1:]))\n"
+PROGRAMS = {"exchange_key": "golive.exchange.command", "model_registry": "golive.model_registry.command"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 
 
-def pack() -> bytes:
-    """Return the bytes of the one-file command."""
-    files = {"__main__.py": _MAIN}
-    for name, (is_package, text) in bundle.sources(["golive.exchange.command"]).items():
+def pack(program: str = "exchange_key") -> bytes:
+    """Return the bytes of a one-file command."""
+    files = {"__main__.py": _MAIN % PROGRAMS[program]}
+    for name, (is_package, text) in bundle.sources([PROGRAMS[program]]).items():
         files[name.replace(".", "/") + ("/__init__.py" if is_package else ".py")] = text
     out = io.BytesIO(_START)
     out.seek(0, io.SEEK_END)
@@ -44,9 +45,9 @@ def cached(name: str) -> Path:
 
     Raises GoliveError for an unknown name, or when the cache cannot be written.
     """
-    if name != "exchange_key":
-        raise GoliveError("no such program", found=repr(name)[:60], expected="exchange_key")
-    data = pack()
+    if name not in PROGRAMS:
+        raise GoliveError("no such program", found=repr(name)[:60], expected=" or ".join(PROGRAMS))
+    data = pack(name)
     path = cache_dir() / "packed" / digest(data)[7:23] / (name + ".pyz")
     try:
         if not path.is_file() or path.read_bytes() != data:
