@@ -153,8 +153,8 @@ def entries_from(live: List[Record], start_ms: float) -> Optional[float]:
     """
     told = [one for one in live if one["kind"] == "heartbeat" and isinstance(one.get("halts"), list)]
     if not told:
-        return max(start_ms, live[0]["ms"])
-    first = next((one["ms"] for one in told if "no_entries" not in one["halts"]), None)
+        return max(start_ms, float(live[0]["ms"]))
+    first = next((float(one["ms"]) for one in told if "no_entries" not in one["halts"]), None)
     return None if first is None else max(start_ms, first)
 
 
