@@ -103,9 +103,10 @@ class Scene:
 
     def clear(self) -> None:
         """Take away what a drill puts on the hosts; also what one left that was killed."""
-        self.bot.run("sh", "-c", _CLEAR_BOT)
+        # The machines first: a kill that still runs there would mask the unit again.
         for machine in self.machines.values():
             machine.run("sh", "-c", f"{_CLEAR_MACHINE} ip route del blackhole {self.bot.address}/32")
+        self.bot.run("sh", "-c", _CLEAR_BOT)
 
     def mint(self, name: str, rights: list[str], addresses: Sequence[str] = ()) -> dict[str, str]:
         """Return a new key of the account, bound to these addresses; it is revoked with the scene."""
