@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from .settings import Settings, token_directory
 
 TIMEOUT_S = 10
 _T = TypeVar("_T")
+_REFUSED = re.compile(r"certificate verify failed: ([^(]{1,120})")
 
 
 def said(action: Callable[[], _T], what: str) -> _T:
@@ -26,8 +28,10 @@ def said(action: Callable[[], _T], what: str) -> _T:
     except VaultError as exc:
         words = "; ".join(str(one) for one in (exc.errors or [])) or str(exc).split(", on ")[0]
         raise GoliveError(f"the store refused to {what}", found=words[:300]) from None
-    except requests.exceptions.SSLError:
-        raise GoliveError(f"the store's certificate is not accepted, asked to {what}", todo="check vault_controller_ca_file") from None
+    except requests.exceptions.SSLError as exc:
+        reason = _REFUSED.search(str(exc))  # OpenSSL's own words: has expired, self-signed, hostname mismatch
+        raise GoliveError(f"the store's certificate is not accepted, asked to {what}", found=reason and reason[1].strip(),
+                          todo="an expired one is renewed by the role tls; else check vault_controller_ca_file") from None
     except requests.exceptions.RequestException as exc:
         raise GoliveError(f"the store does not answer, asked to {what}", found=type(exc).__name__) from None
 
