@@ -28,10 +28,14 @@ class Signed:
     """A deliberately simple client for the bot and for the owner."""
 
     def __init__(self, url: str, key: str, secret: str) -> None:
-        self.url, self.key, self.secret = url, key, secret
+        self.url, self.key, self.secret, self.offset = url, key, secret, 0.0
+
+    def sync(self) -> None:
+        """Set the clock by the venue's."""
+        self.offset = self.public("/fapi/v1/time")["serverTime"] / 1000 - time.time()
 
     def good(self, method: str, path: str, **params: Any) -> Any:
-        query = urlencode({**params, "timestamp": int(time.time() * 1000), "recvWindow": 50000})
+        query = urlencode({**params, "timestamp": int((time.time() + self.offset) * 1000), "recvWindow": 50000})
         query += "&signature=" + hmac.new(self.secret.encode(), query.encode(), hashlib.sha256).hexdigest()
         status, _, text = http(method, self.url + path + "?" + query, None, {"X-MBX-APIKEY": self.key})
         if status != 200:
@@ -155,7 +159,8 @@ def binance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     venue, admin = free_port(), free_port()
     config = {"state_dir": str(directory / "state"), "token_file": str(directory / "token"), "allow_plain_http_on_loopback": True,
               "venue": {"host": "127.0.0.1", "port": venue}, "admin": {"host": "127.0.0.1", "port": admin},
-              "public_rate": {"max": 100000, "decay": 1000}, "venues": ["kraken", "binance", "binance_usdm"]}
+              "public_rate": {"max": 100000, "decay": 1000}, "venues": ["kraken", "binance", "binance_usdm"],
+              "binance_weights": {"spot": 1000000, "usdm": 1000000, "sapi": 1000000}}
     (directory / "config.json").write_text(json.dumps(config))
     sandbox = Sandbox(directory, config, token, "http://127.0.0.1:%d" % venue, "http://127.0.0.1:%d" % admin, log=directory / "log")
     sandbox.start()

@@ -12,12 +12,12 @@ from tests.integration.kill_switch.scene import record
 
 @pytest.fixture
 def spot(binance: Sandbox, tmp_path: Path) -> SpotScene:  # noqa: F811
-    return SpotScene(binance, tmp_path)
+    return SpotScene(binance, tmp_path / "spot")
 
 
 @pytest.fixture
 def futures(binance: Sandbox, tmp_path: Path) -> FuturesScene:  # noqa: F811
-    return FuturesScene(binance, tmp_path)
+    return FuturesScene(binance, tmp_path / "futures")
 
 
 # -- spot -------------------------------------------------------------------------------------------------------------------
@@ -163,4 +163,4 @@ def test_a_clock_that_is_wrong_is_set_by_the_venues(spot: SpotScene, futures: Fu
     for scene in (spot, futures):
         done = scene.pull()
         assert record(done)["state"] == "flat", done.stdout
-        assert record(done)["cancelled"] == 1
+        assert record(done)["cancelled"] == 1, done.stdout

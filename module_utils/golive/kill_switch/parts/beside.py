@@ -1,17 +1,15 @@
 """What runs beside the cancel and is never waited for: the epoch, the fence around the bot, the page to people."""
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
 import os
-import ssl
 import threading
 import time
 import urllib.parse
 from typing import Any, Callable, Dict, List, Optional
 
-from .line import CALL_TIMEOUT_S
+from .line import Line
+from .words import Silent
 
 FENCE_BUDGET_S = 2.0
 CONSOLE = "log in at the venue, delete the bot's API key, cancel its orders"
@@ -90,17 +88,14 @@ class Beside:
         try:
             with open(page["token_file"], encoding="ascii") as handle:
                 token = handle.read().strip()
-            parts = urllib.parse.urlsplit(page["url"])
-            tls = ssl.create_default_context(cafile=page.get("ca_file"))
-            connection = http.client.HTTPSConnection(parts.hostname or "", parts.port or 443, timeout=CALL_TIMEOUT_S, context=tls)
             body = json.dumps([{"labels": {"alertname": "KillSwitch", "severity": "critical", "system": self._settings["system"]},
                                 "annotations": {"summary": text}}])
-            with contextlib.closing(connection):
-                connection.request("POST", parts.path or "/alerts", body,
-                                   {"Authorization": "Bearer " + token, "Content-Type": "application/json"})
-                status = connection.getresponse().status
+            line = Line(page["url"], page.get("ca_file") or None)
+            status, _, _ = line.ask("POST", urllib.parse.urlsplit(page["url"]).path or "/alerts", body.encode(),
+                                    {"Authorization": "Bearer " + token, "Content-Type": "application/json"})
+            line.drop()
             if status >= 300:
                 raise OSError("status %d" % status)
             self._mark(mark)
-        except (OSError, KeyError, http.client.HTTPException) as exc:
+        except (OSError, KeyError, Silent) as exc:
             self._trouble("nobody could be paged: %s" % (str(exc)[:80] or type(exc).__name__))

@@ -19,6 +19,7 @@ UNFENCED_PAUSE_S = 2.0          # two calls a round stay within the slowest tier
 RATE_PAUSE_S = 3.0              # Kraken's counter falls by 0.33 to 1 a second
 WARN_EVERY_S = 5.0
 REFUSALS_MAX = 3
+PASSING = ("EService", "Internal error", "Invalid nonce", "(-1021)", "too late")       # refusals that say nothing about the order
 
 
 class Kill:
@@ -32,7 +33,7 @@ class Kill:
         self.troubles: List[str] = []
         self.beside = Beside(settings, self.mark, self.trouble, say)
         self.policy = Policy(settings["policy"] == "flatten", settings.get("account") == "shared", bool(settings.get("place_stops")))
-        self.turn = Turn(settings, venue.now) if self.policy.strict and settings["venue"] != "binance_usdm" else None
+        self.turn = Turn(settings, venue.now, self.trouble) if self.policy.strict and settings["venue"] != "binance_usdm" else None
         self._until: Optional[float] = None             # how long this turn lasts, by the venue's clock
         self.selling = selling_of(settings)
         self.view: Optional[View] = None
@@ -198,7 +199,7 @@ class Kill:
                 refused.append(exc)
                 raise
         self.attempt(once)
-        if not refused or refused[0].limited:
+        if not refused or refused[0].limited or any(word in str(refused[0]) for word in PASSING):
             return
         key = (step.do, step.position.key)
         self._refusals[key] = self._refusals.get(key, 0) + 1

@@ -20,10 +20,10 @@ WORTH_S = 2.0               # less time than this is not worth beginning
 class Turn:
     """This machine's turn."""
 
-    def __init__(self, settings: Dict[str, Any], now: Callable[[], float]) -> None:
+    def __init__(self, settings: Dict[str, Any], now: Callable[[], float], say: Callable[[str], None]) -> None:
         given = {**TURN, **(settings.get("turn") or {})}
         self._rank, self._of, self._slot = int(given["rank"]), int(given["of"]), float(given["slot_s"])
-        self._now, self._directory = now, str(settings["epoch_directory"])
+        self._now, self._say, self._directory = now, say, str(settings["epoch_directory"])
         self._lock: Optional[int] = None
 
     def until(self) -> Optional[float]:
@@ -49,6 +49,7 @@ class Turn:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(handle)
+            self._say("another pull on this machine places and sells; this one watches")
             return False
         self._lock = handle
         return True
