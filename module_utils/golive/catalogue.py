@@ -26,7 +26,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 DEFAULTS: dict[str, Any] = {"decided_in": "before", "drift": True, "waivable": True, "on": "bots", "from": None, "ask": {},
                             "min_opportunities": None, "attest": False, "applies": True, "otherwise": "loosened",
                             "in_rehearsal": "closes", "opening": False, "built": True, "why": None, "contained_by": None, "note": None,
-                            "tags": []}
+                            "systems": None, "tags": []}
 REQUIRED = ("title", "severity", "phase", "seen_from", "probe", "expect", "witness", "remedy", "how")
 FIELDS = frozenset(REQUIRED) | frozenset(DEFAULTS) | frozenset({"when_live", "faults", "variants"})
 VARIANT_FIELDS = frozenset({"phase", "ask", "expect", "min_opportunities", "decided_in", "title", "severity", "when_live", "note",
@@ -130,6 +130,9 @@ def _problems(control: Control) -> list[CompileError]:
     for name, allowed in CHOICES.items():
         if fields.get(name) is not None and fields[name] not in allowed:
             wrong(f"{name} is {fields[name]!r}", name, expected="one of " + " ".join(map(str, allowed)))
+    if fields["systems"] is not None and not (isinstance(fields["systems"], list) and fields["systems"]
+                                              and all(isinstance(one, str) for one in fields["systems"])):
+        wrong(f"systems is {fields['systems']!r}", "systems", expected="a list of systems, or nothing for all")
     if not _REMEDY.fullmatch(str(fields.get("remedy", ""))):
         wrong(f"remedy is {fields.get('remedy')!r}", "remedy", expected="roles/… playbooks/… operator or bot")
     if not fields["attest"] and not fields.get("faults"):

@@ -56,8 +56,12 @@ def compile_system(system: str, bound: profile.Profile, root: Path = ROOT) -> Co
         for name in item.controls:
             if name not in known.controls:
                 errors.append(CompileError(f"there is no control {name}", where=item.where, todo="write it in controls/"))
+            elif not is_for(known.controls[name], system):
+                errors.append(CompileError(f"{name} is not for this system", where=item.where, todo=f"add {system} to its systems"))
     controls: dict[str, dict[str, Any]] = {}
     for name, control in sorted(known.controls.items()):
+        if not is_for(control, system):
+            continue
         try:
             controls[name] = _resolved(control, bound)
         except CompileError as exc:
@@ -65,6 +69,11 @@ def compile_system(system: str, bound: profile.Profile, root: Path = ROOT) -> Co
     if errors:
         raise CompileErrors(sorted(errors, key=lambda error: _place(error.where)))
     return Compiled(system, controls, listed.plain())
+
+
+def is_for(control: catalogue.Control, system: str) -> bool:
+    """Return whether a control is part of a system's catalogue: all are, except those that name other systems."""
+    return not control.fields["systems"] or system in control.fields["systems"]
 
 
 def _place(where: str | None) -> tuple[str, int]:

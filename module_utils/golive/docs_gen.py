@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from . import bundle, catalogue, checklist, profile, wording
+from . import compile as compiler
 from .errors import GoliveError
 from .rundir import write_atomic
 
@@ -180,6 +181,8 @@ def _checklist(path: Path) -> str:
 def _profile(root: Path, system: str) -> str:
     asked: dict[str, list[str]] = {}
     for control in catalogue.load(root / "controls").controls.values():
+        if not compiler.is_for(control, system):
+            continue
         for name in profile.references([control.fields.get(key) for key in ("ask", "expect", "min_opportunities", "applies")]):
             asked.setdefault(name, []).append(control.id)
     real, lab = (profile.from_files(root / "inventories" / system, group) for group in ("production", "rehearsal"))

@@ -34,6 +34,9 @@ def parameters(text: bytes, where: str) -> Dict[str, Any]:
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run one command."""
     words: List[str] = list(sys.argv[1:] if arguments is None else arguments)
+    if words in (["--help"], ["-h"]):
+        sys.stdout.write(USAGE)
+        return 0
     try:
         if len(words) == 2 and words[0] == "manifest":
             files, _signatures = seen.source(words[1], _CAPS)

@@ -12,7 +12,7 @@ from golive import catalogue, checklist, compile, profile
 ROOT = Path(__file__).resolve().parents[3]
 SEED = ROOT / "checklists/seeds/kraken-micro.tsv"
 ROLES = {"prometheus", "alertmanager", "logging", "backup", "tls", "secrets", "kill_switch", "guard", "base", "ssh", "firewall",
-         "bot", "exchange_sandbox", "drift"}
+         "model_registry", "bot", "exchange_sandbox", "drift"}
 CARRIED = {"010": ["091"], "029": ["030", "031", "032", "033"], "034": ["035", "036", "037", "038"]}
 
 
