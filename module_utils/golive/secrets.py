@@ -16,7 +16,7 @@ from typing import Any
 from . import rundir, session
 from .errors import GoliveError
 from .leaks.index import Index
-from .store import backends, client, nodes, settings
+from .store import backends, client, nodes, rotation, settings
 
 
 def resolve(reference: str, variables: Mapping[str, Any], template: Any = lambda value: value) -> str:
@@ -35,6 +35,8 @@ def resolve(reference: str, variables: Mapping[str, Any], template: Any = lambda
             return backends.read(kind, path, field)
         if kind == "vault" and field:
             connected = client.login(where(variables, template), run_of(variables))
+            if path.endswith("@previous"):  # of a rotation: what the venue must refuse by now
+                return rotation.previous(connected, f"vault:{path.removesuffix('@previous')}#{field}")
             return str(connected.token) if (path, field) == ("self", "token") else client.read_field(connected, path, field)
     except GoliveError as exc:
         raise GoliveError(f"secret {reference} cannot be had: {exc}") from None

@@ -77,7 +77,7 @@ def await_voters(connected: hvac.Client, count: int, seconds: float) -> list[str
     while len(found := voters(connected)) < count:
         if time.monotonic() >= deadline:
             raise GoliveError("the store cannot lose a node yet", found=f"{len(found)} members vote: {', '.join(found)}",
-                              expected=str(count), todo="look at the journal of the members that do not; port 8201 has to be open between all of them")
+                              expected=str(count), todo="look at the journal of those that do not; they need port 8201 of each other")
         time.sleep(0.5)
     return found
 

@@ -67,7 +67,14 @@ def system_wants(system: str, audit_files: list[str], controller_cidrs: list[str
     """
     kv = f"kv/data/{system}/"
     lines = [f'path "{kv}*" {{ capabilities = ["create", "read", "update"] }}',
-             f'path "kv/metadata/{system}/*" {{ capabilities = ["read", "list"] }}']
+             f'path "kv/metadata/{system}/*" {{ capabilities = ["read", "list"] }}',
+             # A rotation stages the new value below next/ and destroys the old one once the venue refuses it.
+             f'path "kv/metadata/{system}/next/*" {{ capabilities = ["read", "list", "delete"] }}',
+             f'path "kv/destroy/{system}/*" {{ capabilities = ["update"] }}',
+             # Encrypted by the store itself: who reads it needs the people's shares as well.
+             'path "sys/storage/raft/snapshot" { capabilities = ["read"] }']
+    lines += [f'path "{mount}rotate-role/*" {{ capabilities = ["update"] }}'
+              for mount, kind in sorted((engines or {}).items()) if kind == "database"]
     compares = [*_COMPARES, *(f"{mount}{rest}" for mount, kind in sorted((engines or {}).items()) for rest in _OF_ENGINES.get(kind, ()))]
     for path in compares:
         sudo = ', "sudo"' if path in _SUDO else ""

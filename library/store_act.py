@@ -1,0 +1,76 @@
+#!/usr/bin/python
+"""store_act: see DOCUMENTATION. The work is done by the action plugin of the same name, on the controller."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: store_act
+short_description: One act on the secret store - unseal, back up, drill the restore, review access, rotate, break the glass
+description:
+  - Runs on the controller with vault_address (or vault_addresses), vault_controller_ca_file and vault_controller_identity of the inventory.
+  - Every act can be repeated after a crash at any point; what is done is seen at the store itself. No result holds a secret.
+options:
+  act:
+    description: >-
+      C(states) tells every node's state. C(unseal) unseals what is sealed (in production it says who has to). C(snapshot) and
+      C(restore_drill) back the store up and prove it on an empty one. C(review) says who can read what and who did. C(stage), C(switch)
+      and C(finish) are the steps of a rotation, C(revoke) lets a rehearsal's exchange forget the old key, and C(rotate_role) is one of
+      a database password. C(break_glass) opens the store for minutes.
+    type: str
+    required: true
+    choices: [states, unseal, snapshot, restore_drill, review, stage, switch, finish, revoke, rotate_role, break_glass]
+  system: {description: Name of the system., type: str, required: true}
+  keepers: {description: Who holds an unseal key., type: list, elements: str, default: []}
+  threshold: {description: How many of them unseal., type: int, default: 2}
+  shares: {description: Where the controller keeps the encrypted shares., type: path}
+  rehearsal_people: {description: Secret keys of the lab's own people; never in production., type: path}
+  folder: {description: Where backups or reviews are kept on the controller., type: path}
+  binary: {description: The store's program on the controller, for the empty store of a drill., type: path}
+  reference: {description: The secret that is rotated., type: str}
+  new: {description: Reference to its new value; a random token if none is given., type: str}
+  refused: {description: The old value was seen refused; without that C(finish) destroys nothing., type: bool, default: false}
+  role: {description: "C(<mount>/<static role>) of a database.", type: str}
+  admin_url: {description: The rehearsal exchange's administration., type: str}
+  admin_token: {description: Reference to its token., type: str}
+  config: {description: As for vault_store., type: dict, default: {}}
+  processes: {description: As for vault_store., type: dict, default: {}}
+  audit_files: {description: The audit log on this task's host., type: list, elements: str, default: []}
+  window_days: {description: How far back the audit log is read., type: int, default: 90}
+  who: {description: Who breaks the glass., type: str, default: ""}
+  reason: {description: Why., type: str, default: ""}
+  minutes: {description: How long the emergency's token lives., type: int, default: 30}
+  close: {description: Revoke the emergency's token., type: bool, default: false}
+attributes:
+  check_mode: {support: full}
+author: golive
+"""
+
+EXAMPLES = r"""
+- name: A new token waits beside the old one
+  store_act:
+    act: stage
+    system: kraken-micro
+    reference: vault:kv/kraken-micro/alerts/receiver#token
+"""
+
+RETURN = r"""
+changes:
+  description: "Objects C(vault:ADDRESS), C(vault_secret:REFERENCE), C(vault_staged:REFERENCE), C(vault_snapshot:SYSTEM) …"
+  returned: always
+  type: list
+problems:
+  description: Sentences of an access review.
+  returned: review
+  type: list
+"""
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+
+
+def main() -> None:
+    """Refuse: without its action plugin this module has nobody to talk to."""
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module.fail_json(msg="store_act runs on the controller: use the repository's ansible.cfg, which names plugins/action")
+
+
+if __name__ == "__main__":
+    main()
