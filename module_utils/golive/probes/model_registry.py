@@ -86,7 +86,7 @@ def observe(ask: Mapping[str, Any], look: Look) -> Observed:
         store.check()
         facts = _state(store, look.now())
         facts.update(_verified(store, ask, look.now()))
-        opportunities = int(facts["log_lines"])
+        opportunities, witness = int(facts["log_lines"]), WITNESS
         facts.update(_gates(store, facts))
         if ask.get("health_url"):
             facts.update(_loaded(str(ask["health_url"]), facts, look))
@@ -94,12 +94,13 @@ def observe(ask: Mapping[str, Any], look: Look) -> Observed:
             facts.update(_held(str(ask["unit"]), store, facts, look))
         if ask.get("live_features"):
             facts.update(_drift(store, facts, str(ask["live_features"])))
+            witness = "bot"      # what it has seen is its own word
         if ask.get("training_window"):
             facts.update(_training(store, ask, look.now()))
-            opportunities = int(facts["training_runs"])
+            opportunities, witness = int(facts["training_runs"]), "bot"     # when it was trained is the trainer's word
     except GoliveError as exc:
         raise Undecided(str(exc)) from None
-    return Observed(facts, opportunities=opportunities)
+    return Observed(facts, witness, opportunities)
 
 
 def _apart(base: str, scope: str, roots: List[str]) -> Observed:
