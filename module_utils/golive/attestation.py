@@ -20,6 +20,7 @@ STATEMENTS: dict[str, dict[str, str]] = {
     "controller.logins_known": {"people_with_login": NUMBER, "all_known": BOOL},
     "controller.updated": {"pending_security_updates": NUMBER},
     "kill_switch.card": {"printed": BOOL, "read_on_phone": BOOL, "words_on_card": TEXT},
+    "model.approved": {"candidate": TEXT, "validation": TEXT, "scope": TEXT},
     "owner.checked_in": {"equity_seen_quote": NUMBER, "positions_seen": NUMBER},
     "review.daily": {"profit_and_loss_quote": NUMBER, "alerts_read": NUMBER, "drift_read": BOOL},
     "review.weekly": {"profit_and_loss_quote": NUMBER, "paper_compared": BOOL},

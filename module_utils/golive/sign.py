@@ -1,4 +1,4 @@
-"""How a person signs: `python -m golive.sign ticket|attest|waive`. Shows in words what is signed; the key never leaves the person.
+"""How a person signs: `python -m golive.sign ticket|attest|beside|waive`. Shows in words what is signed; the key never leaves the person.
 
 A ticket is only signed by who types the loss it allows: a signature that nobody read is worth nothing.
 """
@@ -54,6 +54,16 @@ def sign_attestation(args: argparse.Namespace) -> int:
     attestation.check_values(args.statement, values, args.statement)
     payload = {"statement": args.statement, "values": values, "audit_head": _head(args.system)}
     return _record(args, "attestation", args.statement, args.role, args.subject, payload, "attestations")
+
+
+def sign_beside(args: argparse.Namespace) -> int:
+    """Sign a record that somebody else wrote, where one text needs several people (an approval of a model)."""
+    path = Path(args.path)
+    data, _ = signing.read_bundle(path)
+    record = envelope.parse(data, path.name)
+    print(json.dumps(record, indent=1))
+    _signed(path, args, data, envelope.NAMESPACE[record["kind"]], "production", record["system"])
+    return 0
 
 
 def sign_waiver(args: argparse.Namespace) -> int:
@@ -135,7 +145,10 @@ def _parser() -> argparse.ArgumentParser:
                        help="an observed value, as the report shows it")
     three.add_argument("--lasts", default="24h")
     three.set_defaults(act=sign_waiver)
-    for sub in (one, two, three):
+    four = commands.add_parser("beside", help="sign a record that somebody else wrote, beside their signature")
+    four.add_argument("path", help="attestations/<system>/<record>.json")
+    four.set_defaults(act=sign_beside)
+    for sub in (one, two, three, four):
         sub.add_argument("--as", dest="name", required=True, help="your name in allowed_signers")
         sub.add_argument("--key", required=True, help="your private key file, or the public half of a key in the agent")
     for sub in (two, three):

@@ -13,7 +13,7 @@ from tests.fixtures import models as m
 from tests.fixtures.model_profile import VALUES
 from tests.integration.model_registry.conftest import CRYPTO, SWING, Host
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).resolve().parents[3]
 SUBJECTS = ("model", "isolation", "downtime", "training")
 POINTER = f"{CRYPTO}/models/approved_model.json"

@@ -8,7 +8,7 @@ import pytest
 from tests.integration.model_registry.conftest import CRYPTO, REGISTRY, SWING, Host
 from tests.integration.sets.conftest import wait_for
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
 
 
 def closed(host: Host, user: str, command: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.model_registry.conftest import BASE, CRYPTO, Host, handed_in
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
 
 
 def test_promotion_and_rollback_do_what_their_dry_run_said(registry: Host, approved: dict[str, Any], tmp_path: Path) -> None:

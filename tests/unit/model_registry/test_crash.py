@@ -4,15 +4,15 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import pytest
 from golive.model_registry import history
-from pytest import fixture
 
 from tests.fixtures import faulty_files as ff
 from tests.fixtures import models as m
 from tests.unit.model_registry import crash
 
 
-@fixture(scope="module")
+@pytest.fixture(scope="module")
 def record() -> dict[str, object]:
     assert crash.RECORD.is_file(), "no record: python -m tests.unit.model_registry.crash --record"
     return dict(json.loads(crash.RECORD.read_text()))

@@ -14,7 +14,8 @@ from tests.fixtures import faulty_files as ff
 from tests.fixtures import models as m
 
 SEEDS = st.integers(0, 3)
-FAULTS = st.one_of(st.none(), st.tuples(st.integers(0, 30), st.sampled_from([ff.FULL, ff.READ_ONLY, ff.BROKEN]), st.booleans(), st.booleans()))
+ERRORS = st.sampled_from([ff.FULL, ff.READ_ONLY, ff.BROKEN])
+FAULTS = st.one_of(st.none(), st.tuples(st.integers(0, 30), ERRORS, st.booleans(), st.booleans()))
 
 
 class Registry(RuleBasedStateMachine):
