@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from ...errors import GoliveError
+from ...store.settings import token_directory
 
 DEADLINE_S = 90.0  # of a condition or a command: generous, because a drill is judged by what it measured, not by a loaded controller
 
@@ -105,4 +106,9 @@ def of(name: str, variables: Mapping[str, Any]) -> Host:
     common = shlex.split(str(variables.get("ansible_ssh_common_args") or ""))
     key = ["-i", str(variables["ansible_ssh_private_key_file"])] if variables.get("ansible_ssh_private_key_file") else []
     user, address = str(variables.get("ansible_user", "root")), str(variables.get("ansible_host", name))
-    return Host(name, address, ("ssh", "-o", "BatchMode=yes", *common, *key, f"{user}@{address}"))
+    return Host(name, address, ("ssh", "-o", "BatchMode=yes", *common, *key, *_shared(), f"{user}@{address}"))
+
+
+def _shared() -> tuple[str, ...]:
+    """Return the options by which commands share a connection: a drill has dozens of them, and a handshake costs more than most."""
+    return "-o", "ControlMaster=auto", "-o", f"ControlPath={token_directory()}/drill-%C", "-o", "ControlPersist=20"

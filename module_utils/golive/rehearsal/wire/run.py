@@ -6,7 +6,9 @@ import http.client
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from .scenarios import SCENARIOS
 from .world import Copy, Exchange, NotSeen, unpack
 
 KIND = "drill"
+WORKERS = 2  # each with an exchange of its own; a drill mostly waits for the market
 
 
 def run(root: Path, system: str, names: Sequence[str], directory: Path, archive: Path, subject: str,
@@ -30,14 +33,29 @@ def run(root: Path, system: str, names: Sequence[str], directory: Path, archive:
     if not todo:
         return done
     with tempfile.TemporaryDirectory(prefix="golive-wire-") as folder:
-        app, exchange = unpack(archive, Path(folder) / "release"), Exchange(Path(folder) / "exchange", root)
-        try:
-            for name in todo:
-                payload = drill(name, exchange, app, Path(folder) / name)
-                done.append(records.sign(root, system, KIND, directory, subject, payload))
-        finally:
-            exchange.stop()
+        app, waiting, place = unpack(archive, Path(folder) / "release"), deque(todo), Path(folder)
+
+        def work(number: int) -> list[Outcome]:
+            exchange, made = Exchange(place / f"exchange{number}", root), []
+            try:
+                while (name := _next(waiting)) is not None:
+                    made.append(records.sign(root, system, KIND, directory, subject, drill(name, exchange, app, place / name)))
+            finally:
+                exchange.stop()
+            return made
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            made = {one.name: one for part in pool.map(work, range(min(WORKERS, len(todo)))) for one in part}
+    done += [made[name] for name in todo]
     return done
+
+
+def _next(waiting: deque[str]) -> str | None:
+    """Return what is to be driven next. What moves the clock is at the end, so that its exchange drives nothing afterwards."""
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
 
 
 def drill(name: str, exchange: Exchange, app: Path, folder: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ...errors import GoliveError
 
-DEADLINE_S = 40.0
+DEADLINE_S = 90.0
 RIGHTS = ["query-funds", "query-open-trades", "query-closed-trades", "modify-trades", "close-trades", "create-ws-token"]
 PAIRS = ["SHIB/USDT", "XRP/USDT", "SOL/USDT", "ETH/USDT"]
 # Python reads this before anything else; the kernel's clock cannot be moved for one process.
@@ -80,7 +80,7 @@ class Exchange:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.admin_port}/sandbox/v1/{path}", data=data, method=method,
                                          headers={"Authorization": f"Bearer {self._token}"})
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 (our own process on loopback)
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 (our own process on loopback)
             return json.loads(answer.read() or b"null")
 
     def strike(self, name: str, account: str, **params: Any) -> None:
@@ -178,7 +178,7 @@ class Copy:
 
     def get(self, path: str) -> str:
         """Return a page of the bot."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
             return str(answer.read().decode())
 
     def ledger(self, *kinds: str) -> list[dict[str, Any]]:
