@@ -85,7 +85,8 @@ class ActionModule(ActionBase):
         connected, system = self._login(task_vars), given["system"]
         more = wanted.from_inventory(given["config"])
         engines = {path: str(one.get("type")) for path, one in more.mounts.items()}
-        want = wanted.joined(wanted.system_wants(system, [], [], engines=engines), wanted.processes_want(system, given["processes"]), more)
+        want = wanted.joined(wanted.system_wants(system, [], [], engines=engines, processes=given["processes"]),
+                             wanted.processes_want(system, given["processes"]), more)
         held = sorted(snapshot.contents(connected, "kv", system, b"review"))
         read = self._audit(given, task_vars)
         found = review.review(config.current(connected, want), want, held, read["used"])

@@ -58,7 +58,7 @@ class ActionModule(ActionBase):
         engines = {path: str(one.get("type")) for path, one in more.mounts.items()}
         want = wanted.joined(
             wanted.system_wants(given["system"], given["audit_files"], given["controller_cidrs"], engines=engines,
-                                identity_ttl=given["identity_ttl"]),
+                                identity_ttl=given["identity_ttl"], processes=given["processes"]),
             wanted.processes_want(given["system"], given["processes"]), more)
         try:
             _await_answer(store, 0 if dry else WAIT_S)

@@ -173,7 +173,8 @@ def _apart(audit_files: list[str]) -> list[str]:
         if there == Path("/"):
             raise GoliveError("the drill cannot keep the audit log apart", found=file, todo="make its first folder on this machine, empty")
         mark, where, parent = (shlex.quote(str(one)) for one in (there / ".golive-drill", there, Path(file).parent))
-        steps.append(f"[ -e {mark} ] || {{ mount -t tmpfs -o mode=0700 none {where} && touch {mark}; }} || exit 97; mkdir -p {parent} || exit 97; ")
+        steps.append(f"[ -e {mark} ] || {{ mount -t tmpfs -o mode=0700 none {where} && touch {mark}; }} || exit 97; "
+                     f"mkdir -p {parent} || exit 97; ")
     if not steps:
         return []
     alone = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]

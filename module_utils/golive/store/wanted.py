@@ -60,10 +60,11 @@ _OF_ENGINES = {"pki": ("issuers", "issuer/*", "roles", "roles/*"), "transit": ("
 
 
 def system_wants(system: str, audit_files: list[str], controller_cidrs: list[str], *, engines: Mapping[str, str] | None = None,
-                 identity_ttl: int = 0) -> Wanted:
+                 identity_ttl: int = 0, processes: Mapping[str, Any] | None = None) -> Wanted:
     """Return what a system needs: KV v2, two audit devices, and one AppRole for the controller with no more than it does.
 
-    `engines` are further mounts by path and type, whose configuration the controller compares; `identity_ttl` (s) ends its secret id.
+    `engines` are further mounts by path and type, whose configuration the controller compares; `identity_ttl` (s) ends its secret id;
+    `processes` are those that it introduces to the store.
     """
     kv = f"kv/data/{system}/"
     lines = [f'path "{kv}*" {{ capabilities = ["create", "read", "update"] }}',
@@ -79,6 +80,7 @@ def system_wants(system: str, audit_files: list[str], controller_cidrs: list[str
     for path in compares:
         sudo = ', "sudo"' if path in _SUDO else ""
         lines.append(f'path "{path}" {{ capabilities = ["read", "list"{sudo}] }}')
+    lines += introduces(system, processes or {})
     role = {"token_ttl": 1200, "token_max_ttl": 3600, "token_policies": [f"{system}-controller"], "secret_id_num_uses": 0,
             "secret_id_ttl": identity_ttl, "token_bound_cidrs": controller_cidrs, "secret_id_bound_cidrs": controller_cidrs,
             "bind_secret_id": True}
@@ -88,6 +90,7 @@ def system_wants(system: str, audit_files: list[str], controller_cidrs: list[str
                   auths={"approle/": {"type": "approle"}})
 
 
+WRAPPED_S = 300    # the time between a controller's run and the agent that opens what it was given
 _DELIVERY = {"reads", "from", "token_period", "secret_id_ttl", "more"}
 
 
@@ -113,6 +116,12 @@ def processes_want(system: str, processes: Mapping[str, Mapping[str, Any]]) -> W
                        "secret_id_ttl": int(one.get("secret_id_ttl", 600)), "secret_id_num_uses": 1, "bind_secret_id": True,
                        "token_bound_cidrs": cidrs, "secret_id_bound_cidrs": cidrs}
     return Wanted(policies=policies, roles=roles)
+
+
+def introduces(system: str, processes: Mapping[str, Any]) -> list[str]:
+    """Return what lets the controller introduce these processes to the store: a secret id that it can only have wrapped, for minutes."""
+    return [f'path "auth/approle/role/{system}-{name}/secret-id" {{ capabilities = ["update"] min_wrapping_ttl = "1s" '
+            f'max_wrapping_ttl = "{WRAPPED_S}s" }}' for name in sorted(processes)]
 
 
 _SECTIONS = {"mounts": "mount", "policies": "policy", "approles": "role", "auths": "auth", "password_policies": "password_policy",
