@@ -24,12 +24,13 @@ _READ_BY = {"drill": ("drill", "name"), "load": ("load_test", "profile")}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was done for one record: `op` is none (a record holds) or create."""
+    """What was done for one record: `op` is none (a record holds) or create; `passed` is what the record says of itself."""
 
     kind: str
     name: str
     op: str
     text: str
+    passed: bool = True
 
     def change(self) -> dict[str, Any]:
         """Return the change in the form that every set module reports."""
@@ -79,4 +80,4 @@ def sign(root: Path, system: str, kind: str, directory: Path, subject: str, payl
                           lasts=LASTS, issuer=issuer, role="issuer", payload=dict(payload))
     path = envelope.write(directory, data, rehearsal_signers.key_of(root, system, issuer), issuer)
     words = "measured" if payload["passed"] else f"FAILED ({payload['result'].get('not_seen', 'see the record')})"
-    return Outcome(kind, str(payload["name"]), "create", f"{words}, signed {path.name}")
+    return Outcome(kind, str(payload["name"]), "create", f"{words}, signed {path.name}", bool(payload["passed"]))

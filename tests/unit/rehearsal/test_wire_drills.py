@@ -85,6 +85,27 @@ def test_a_passed_drill_is_not_driven_again_and_a_failed_one_is(world, monkeypat
     assert again == {"a": ("none", "there"), "b": ("create", "FAILED")}
 
 
+def test_what_was_not_seen_is_looked_for_once_more_and_both_records_are_kept_apart(world, monkeypatch):
+    driven = []
+
+    def starved(_exchange, _make):
+        driven.append("a")
+        if len(driven) == 1:
+            raise NotSeen("an entry")
+        return {"control_stimulus_passed": True}, 1
+
+    monkeypatch.setattr(wire, "SCENARIOS", {"a": starved, "b": lambda *_all: (driven.append("b"), ({"x": 1}, 1))[1]})
+    assert [(one.name, one.passed) for one in run(world, ["a", "b"])] == [("a", True), ("b", True)]
+    assert sorted(driven) == ["a", "a", "b"]
+
+
+def test_what_was_measured_is_not_measured_again_until_it_pleases(world, monkeypatch):
+    driven = []
+    monkeypatch.setattr(wire, "SCENARIOS", {"a": lambda *_all: (driven.append("a"), ({"naked": 9}, 1))[1]})
+    run(world)
+    assert driven == ["a"]
+
+
 def test_the_drill_that_moves_the_clock_is_the_last():
     assert list(wire.SCENARIOS)[-1] == "wire_daily_loss"
 
