@@ -17,6 +17,7 @@ RUN ?= reports/$(SYSTEM)/latest
 # Passed on: make golive ARGS=--check, make test PYTEST_ARGS='-k gate -x'
 ARGS ?=
 PYTEST_ARGS ?=
+PROVE_ARGS ?=
 
 BIN := .venv/bin
 GOLIVE_STEPS := system env engine image vault lab people
@@ -48,7 +49,8 @@ unit: ## The tests that need no lab host
 	@scripts/setup system env
 	@$(BIN)/pytest tests/unit $(PYTEST_ARGS)
 
-prove: setup ## Every long suite in full (the campaigns of faults, mutations and crashes are not built yet)
+prove: setup ## Every break on the lab that make golive built, its record and page (PROVE_ARGS='--control ID', '--again'); then every long suite
+	@$(BIN)/python -m tests.faults.prove $(PROVE_ARGS)
 	@$(BIN)/pytest --full $(PYTEST_ARGS)
 
 bench: setup ## The measurements (so far: what one question about a key costs)

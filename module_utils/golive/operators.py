@@ -89,9 +89,7 @@ def check(operator: str, seen: Any, operand: Any) -> bool:
     if operator in _FLAT:
         return _FLAT[operator](seen, operand)
     if operator == "len":
-        if not isinstance(seen, (list, str, dict)):
-            raise Undecided("expected something with a length, the probe returned %s" % shown(seen))
-        return check_all(len(seen), operand)
+        return check_all(len(_list(seen)), operand)  # an empty text or mapping is no empty list: the wrong type says nothing
     items = _list(seen)
     if operator == "all" and not items:
         raise Undecided("there was nothing to judge: the list is empty")

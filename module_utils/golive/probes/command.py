@@ -95,7 +95,9 @@ def _apt(done: Completed, look: Look) -> Dict[str, Any]:
         if installed and candidate and installed.group(1) != candidate.group(1):
             pending.add(package)        # held: the reason why an update does not come does not make the hole smaller
     try:
-        newest = max(os.stat(os.path.join(_LISTS, name)).st_mtime for name in os.listdir(_LISTS) if name not in ("lock", "partial"))
+        # Folders beside the lists (partial, auxfiles) change without any list being fetched.
+        paths = [os.path.join(_LISTS, name) for name in os.listdir(_LISTS) if name != "lock"]
+        newest = max(os.stat(path).st_mtime for path in paths if os.path.isfile(path))
     except (OSError, ValueError):
         raise Undecided("there are no package lists on %s: nothing is known about updates" % look.host) from None
     age = max(0.0, look.now().timestamp() - newest)

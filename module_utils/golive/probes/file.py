@@ -40,6 +40,7 @@ FACTS = {
     "sha256": "str; of the only file",
     "modes": "list of str; distinct",
     "owners": "list of str; distinct, as owner:group",
+    "as_named": "list of str; mode and owner:group of each of path or paths, in their order; absent where there is none",
     "max_size": "int; bytes",
     "total_size": "int; bytes",
     "newest_age_s": "number; since the last change of the youngest file",
@@ -89,6 +90,7 @@ def observe(ask: Mapping[str, Any], look: Look) -> Observed:
         "total_size": sum(one.st_size for one in regular.values()),
         "modes": sorted({_mode(one) for one in regular.values()}),
         "owners": sorted({_owner(one) for one in regular.values()}),
+        "as_named": ["%s %s" % (_mode(one), _owner(one)) if one is not None else "absent" for one in (about[path] for path in named)],
     }
     if regular:
         facts.update(_of_all(regular, look.now().timestamp()))

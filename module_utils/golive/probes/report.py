@@ -218,16 +218,20 @@ def _issuers(ask: Mapping[str, Any], look: Look) -> Observed:
 
 
 def _red_proofs(ask: Mapping[str, Any], look: Look) -> Observed:
-    """A proof counts for a control as its probe is now: a changed probe has lost it."""
+    """A proof counts for a control as its probe is now: a changed probe has lost it. A file holds one proof, or a list as `proofs`."""
     folder, now, limit = _folder(ask, look), look.now(), float(ask.get("max_age_days") or 90) * 86400
     proofs: Dict[str, bool] = {}
-    for path in sorted(folder.glob("*.json")):
-        one = _json(path)
-        name = str(one.get("control")) if isinstance(one, dict) else ""
-        if name and one.get("verdict") == "fail" and _age(one.get("at"), now) <= limit:
+    for one in (one for path in sorted(folder.glob("*.json")) for one in _proofs_in(_json(path))):
+        name = str(one.get("control"))
+        if one.get("control") and one.get("verdict") == "fail" and _age(one.get("at"), now) <= limit:
             proofs[name] = proofs.get(name, False) or one.get("probe_digest") == _probe_digest(one.get("probe"))
     automated = [name for name, one in _compiled(look)["controls"].items() if one.get("built") and not one.get("attest")]
     return Observed({"unproven": sorted(name for name in automated if not proofs.get(name))}, opportunities=len(automated))
+
+
+def _proofs_in(content: Any) -> List[Dict[str, Any]]:
+    held = content.get("proofs", [content]) if isinstance(content, dict) else []
+    return [one for one in held if isinstance(one, dict)] if isinstance(held, list) else []
 
 
 def _probe_digest(name: Any) -> str:

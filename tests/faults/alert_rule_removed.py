@@ -1,0 +1,16 @@
+"""One alert rule is not loaded."""
+from __future__ import annotations
+
+from .harness.host_breaks import on_host
+
+TRIALS = (
+    on_host(
+        "bot", "file",
+        "cp -p /etc/golive/prometheus/rules.yml /run/golive-fault-rules; sed -i '/alert: DecisionTooOld/,/annotations:/d' "
+        "/etc/golive/prometheus/rules.yml; systemctl reload prometheus",
+        "python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:9090/api/v1/rules\").read().decode())' | "
+        "grep -c DecisionTooOld || true",
+        "^0$", "cp -p /run/golive-fault-rules /etc/golive/prometheus/rules.yml; systemctl reload prometheus",
+        "alerts.cover_all_thresholds", settle_s=30,
+    ),
+)

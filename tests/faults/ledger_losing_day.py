@@ -1,0 +1,14 @@
+"""The bot lost more on one day than the stage allows."""
+from __future__ import annotations
+
+from .harness.bot_breaks import WIRE as WINDOWS
+from .harness.ledger_breaks import Records, forged
+
+
+def _losing(records: Records, _now: float) -> Records:
+    return [{**one, "price": str(float(one["price"]) * 0.1)} if one["kind"] == "fill" and one["side"] == "sell" else one for one in records]
+
+
+TRIALS = (
+    forged("wire", _losing, "ledger.daily_loss_within_limit", "ledger.reconciles_with_exchange", unwatched=WINDOWS),
+)

@@ -1,0 +1,14 @@
+"""The venue answers every fifth call of the bot with an error of its server."""
+from __future__ import annotations
+
+from .harness.venue_breaks import cruelty
+
+TRIALS = (
+    cruelty(
+        "http_5xx", {"ratio": 0.2}, "exchange.api_error_rate", account="wire", settle_s=90, order=3,
+        unwatched=(
+                      "ledger.order_success_rate", "ledger.order_success_rate@day1", "ledger.reconciles_with_exchange",
+                      "ledger.execution_rate_stable", "exchange.api_latency", "ledger.order_audit_trail",
+                  ),
+    ),
+)
