@@ -26,6 +26,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader, module_utils_loader
 from ansible.template import Templar
 from golive import bundle
+from golive.exchange.pack import pack
 
 from tests.integration.exchange.tls_venue import Pki, TlsVenue, answer, make_pki, venue
 from tests.unit.exchange.venue_fixtures import fixture
@@ -64,11 +65,11 @@ def arguments(name: str, served: TlsVenue, pki: Pki) -> dict[str, Any]:
 _TARGET = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
 
 
-def once(script: bytes) -> tuple[float, float, float, dict[str, Any]]:
-    """Run the payload; return wall and CPU seconds, the process's peak resident memory in MiB, and its result."""
+def once(script: bytes, *argv: str) -> tuple[float, float, float, dict[str, Any]]:
+    """Run the payload with arguments; return wall and CPU seconds, the process's peak resident memory in MiB, and its result."""
     before = os.times()
     started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", _METER], input=script, capture_output=True, check=False, env=_TARGET)
+    done = subprocess.run([sys.executable, "-c", _METER, *argv], input=script, capture_output=True, check=False, env=_TARGET)
     took = time.perf_counter() - started
     after = os.times()
     cpu = after.children_user - before.children_user + after.children_system - before.children_system
@@ -76,12 +77,13 @@ def once(script: bytes) -> tuple[float, float, float, dict[str, Any]]:
     if peak is None or not done.stdout:
         raise SystemExit("the module did not run: %s" % done.stderr.decode()[:500])
     text = done.stdout.decode().strip()
+    text = text if text.startswith(("{", "--")) else json.dumps({"facts": {"authenticates": text.startswith("PASS")}})
     result = json.loads(text.split(" ", 2)[2])[0] if text.startswith("--golive ") else json.loads(text)
     return took, cpu, int(peak.group(1)) / 1024, result
 
 
-def figures(name: str, script: bytes, rounds: int) -> dict[str, Any]:
-    runs = [once(script) for _ in range(rounds)]
+def figures(name: str, script: bytes, rounds: int, *argv: str) -> dict[str, Any]:
+    runs = [once(script, *argv) for _ in range(rounds)]
     if not all(result.get("facts", {}).get("authenticates") or result.get("ping") for *_, result in runs):
         raise SystemExit("the module did not ask: %s" % runs[0][3])
     return {
@@ -110,6 +112,19 @@ def streamed(rounds: int, pki: Pki) -> dict[str, Any]:
         return figures("kraken, as streamed probe", script, rounds)
 
 
+def packed(rounds: int, pki: Pki, folder: Path) -> dict[str, Any]:
+    """What the one-file command costs that a bot's unit runs before each start."""
+    found = fixture("kraken")
+    (folder / "exchange_key.pyz").write_bytes(pack())
+    (folder / "key.json").write_text(json.dumps({"key": found.credential.key, "secret": found.credential.secret}))
+    (folder / "key.json").chmod(0o600)
+    script = f"import runpy; runpy.run_path({str(folder / 'exchange_key.pyz')!r}, run_name='__main__')".encode()
+    with venue(pki, answer(found.cases["least"]["body"])) as served:
+        argv = ("--venue", "kraken", "--rehearsal", "--base-url", served.url, "--ca-file", pki.ca_file, "--credential",
+                f"file:{folder}/key.json", "--nonce-source", "own_key", "--one-line")  # fmt: skip
+        return figures("kraken, as packed file", script, rounds, *argv)
+
+
 def nothing(rounds: int) -> dict[str, Any]:
     """What Ansible's own ping costs: the part of the figures that is not ours."""
     path = Path(ansible.modules.__path__[0]) / "ping.py"
@@ -126,13 +141,14 @@ def main() -> int:
         init_plugin_loader()
         module_utils_loader.add_directory(str(ROOT / "module_utils"))
         found = [measure(name, given.rounds, pki) for name in BUDGET_MIB]
-        probe = streamed(given.rounds, pki)
+        probe, unit = streamed(given.rounds, pki), packed(given.rounds, pki, Path(folder))
         floor = nothing(given.rounds)
     broken = [one["measured"] for one in found if one["best_s"] > BUDGET_S or one["rss_mib"] > one["budget_mib"]]
     load = os.getloadavg()[0]
     print(
         json.dumps(
-            {"python": sys.version.split()[0], "load": round(load, 1), "floor": floor, "probe": probe, "measured": found, "broken": broken},
+            {"python": sys.version.split()[0], "load": round(load, 1), "floor": floor, "probe": probe, "unit": unit, "measured": found,
+             "broken": broken},
             indent=1,
         )
     )
