@@ -30,15 +30,15 @@ def look(handle: BinaryIO, size: int, declared: str, most_entries: int, most_byt
             found["kind"] = "pickle"
     elif kind in ("tar", "gzip", "bzip2", "xz"):
         found["archive"] = archive.tar_findings(handle, most_entries, most_bytes)
-    elif kind == "binary" and declared == "onnx":
+    elif kind in ("binary", "text") and declared == "onnx":     # a small model may look like text
         try:
             onnx_file.check(handle, size)
             found["kind"] = "onnx"
         except onnx_file.NotOnnx as exc:
             found["problem"] = str(exc)
-    elif kind == "binary" and declared == "safetensors":
+    elif kind in ("binary", "text") and declared == "safetensors":
         found["problem"] = _not_safetensors(handle, head, size)
-        found["kind"] = "binary" if found["problem"] else "safetensors"
+        found["kind"] = kind if found["problem"] else "safetensors"
     return found
 
 

@@ -28,8 +28,8 @@ def test_the_record_is_of_every_action_and_every_system_call(record: dict[str, o
     assert isinstance(cases, dict)
     assert set(cases) == set(crash.NAMES)
     for name, one in cases.items():
-        assert one["killed"] >= 0.97 * one["system_calls"] > 50, name
-        assert one["failed"] >= 4 * one["calls"] * 0.97, name
+        assert one["killed"] >= 0.95 * one["system_calls"] > 50, name
+        assert one["failed"] >= 4 * one["calls"] * 0.95, name
 
 
 def test_a_slice_of_today_holds() -> None:
