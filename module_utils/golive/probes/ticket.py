@@ -3,10 +3,11 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 from ..errors import Undecided
 from ..ticket import ARM, Host
+from . import _units
 from .look import Look
 
 WITNESS = "golive"
@@ -55,13 +56,10 @@ def _unit(unit: str, look: Look) -> tuple[bool, int]:
 
 
 def _release_of(pid: int) -> Optional[str]:
-    """Return the release that a process works in or has mapped, as the kernel resolved it; None where that does not name exactly one."""
-    places: List[str] = []
-    try:
-        places.append(os.readlink("/proc/%d/cwd" % pid))
-        with open("/proc/%d/maps" % pid, encoding="utf-8", errors="replace") as handle:
-            places += [line.rsplit(" ", 1)[-1] for line in handle if "/releases/" in line]
-    except OSError:
-        return None
+    """Return the release that a process works in or has mapped, as the kernel resolved it; None where that does not name exactly one.
+
+    Root of a container may read what is mapped, and not where the process works: one of both is enough, two that differ are none.
+    """
+    places = [_units.link(pid, "cwd") or "", *_units.mapped(pid)]
     names = {match.group(1) for match in (_RELEASE.search(place) for place in places) if match}
     return "sha256:" + names.pop() if len(names) == 1 else None
