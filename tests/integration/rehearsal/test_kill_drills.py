@@ -108,6 +108,12 @@ def test_maintenance_is_said_and_survived(scene: Scene) -> None:
     assert result == {"said_so": True, "entry_orders_left": 0}
 
 
+def test_the_path_to_the_venue_leaves_no_order_no_fill_and_no_fee(scene: Scene) -> None:
+    with scene:
+        result, placed = kill.on_venue(scene)
+    assert (placed, result["orders_left"], result["fills"], result["fees"], result["ended"]) == (3, 0, 0, 0.0, "flat")
+
+
 def test_after_the_scene_its_keys_are_revoked(scene: Scene) -> None:
     with scene:
         scene.entries(1)
