@@ -102,7 +102,9 @@ def _reader(settings: Settings, run: str | None) -> hvac.Client | None:
 
 def join(settings: Settings, keepers: Keepers, *, dry: bool) -> list[dict[str, Any]]:
     """Make a further member of the cluster take part: it joins by itself (retry_join), and is unsealed with the same shares."""
-    node = nodes.look(settings, [settings.address])[0]
+    # Without an authority nothing was built yet: a dry run on bare hosts.
+    bare = dry and not settings.ca_file.is_file()
+    node = nodes.Node(settings.address, "missing") if bare else nodes.look(settings, [settings.address])[0]
     changes: list[dict[str, Any]] = []
     if node.state in {"empty", "missing"}:
         changes.append({"object": f"vault:{settings.address}", "op": "join", "before": None, "after": None})
