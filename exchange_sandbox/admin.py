@@ -120,6 +120,7 @@ class Admin:
         app.router.add_get(base + "/verdicts", self.verdicts)
         app.router.add_get(base + "/requests", self.requests)
         app.router.add_get(base + "/rules", self.rules)
+        app.router.add_get(base + "/hosts", self.hosts)
         app.router.add_get(base + "/markets", self.markets)
         app.router.add_post(base + "/markets/{pair}/price", self.set_price)
         app.router.add_post(base + "/markets/{pair}/pattern", self.pattern)
@@ -313,7 +314,12 @@ class Admin:
     async def rules(self, request: web.Request) -> web.Response:
         return _answer({"rules": RULES})
 
+    async def hosts(self, request: web.Request) -> web.Response:
+        """Names that clients asked for in their TLS handshakes, and what that says about them."""
+        return _answer(self._exchange.doors.report())
+
     async def metrics(self, request: web.Request) -> web.Response:
+        self._exchange.recorder.say()
         for name in CATALOGUE:
             active = sum(1 for item in self._exchange.cruelties.active.values() if item.name == name)
             self._exchange.metrics.cruelties.labels("true", name).set(active)

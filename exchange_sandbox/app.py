@@ -140,15 +140,32 @@ class Server:
         contexts = [_tls(listener) for listener in (self._config.venue, self._config.admin)]
         self.exchange = build_exchange(self._config)
         self.exchange.start()
+        venue = self._config.venue
+        if contexts[0] is not None and venue.certificate is not None and venue.private_key is not None:
+            self.exchange.doors.watch(contexts[0], venue.certificate, venue.private_key, venue.expired_certificate)
+            self.exchange.has_tls = True
         apps = (venue_app(self.exchange), admin_app(self.exchange, token))
         for app, listener, context in zip(apps, (self._config.venue, self._config.admin), contexts, strict=False):
             runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0, logger=_quiet())
             await runner.setup()
             self._runners.append(runner)
+            if listener is self._config.venue and runner.server is not None:
+                self._count(runner.server)
             try:
                 await web.TCPSite(runner, listener.host, listener.port, ssl_context=context, backlog=1024).start()
             except OSError as exc:
                 raise SandboxError("cannot listen on %s:%d: %s" % (listener.host, listener.port, exc.strerror)) from None
+
+    def _count(self, server: Any) -> None:
+        """Let the door know each connection whose handshake was completed."""
+        made, doors = server.connection_made, self.exchange.doors if self.exchange is not None else None
+
+        def connection_made(handler: Any, transport: Any) -> None:
+            if doors is not None:
+                doors.made(transport)
+            made(handler, transport)
+
+        server.connection_made = connection_made
 
     async def stop(self) -> None:
         """Stop listening and leave everything on disk."""

@@ -20,6 +20,8 @@ class Listener:
     port: int
     certificate: Optional[str] = None
     private_key: Optional[str] = None
+    #: an expired certificate of the same key for the cruelty certificate_expired; without it one is made that nobody vouches for
+    expired_certificate: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def _weights(raw: Any, where: str) -> tuple[int, int, int]:
 def _listener(raw: Any, where: str, plain: bool) -> Listener:
     if not isinstance(raw, dict) or not isinstance(raw.get("host"), str) or not isinstance(raw.get("port"), int):
         raise SandboxError('%s: expected {"host": address, "port": number, "certificate": file, "private_key": file}' % where)
-    listener = Listener(raw["host"], raw["port"], raw.get("certificate"), raw.get("private_key"))
+    listener = Listener(raw["host"], raw["port"], raw.get("certificate"), raw.get("private_key"), raw.get("expired_certificate"))
     if bool(listener.certificate) != bool(listener.private_key):
         raise SandboxError("%s: certificate and private_key belong together; give both or none" % where)
     if not listener.certificate:

@@ -17,6 +17,7 @@ from .accounts import Account
 from .clock import Clock
 from .config import Config
 from .cruelty import Active, Cruelties
+from .doors import Doors
 from .effects import Effects
 from .engine import Engine, Fact
 from .errors import BadRequest, SandboxError
@@ -75,6 +76,9 @@ class Exchange:
         #: pair names of the venues -> symbol; each venue adds its own finder
         self.pair_finders: list[Callable[[str], Optional[str]]] = [lambda name: name if name in self.engine.instruments else None]
         self.effects = Effects(self)
+        self.doors = Doors()
+        self.doors.is_expired = lambda: self.cruelty("certificate_expired", None) is not None
+        self.has_tls = False
         self._dirty_nonces: set[str] = set()
         self._beat: Optional[asyncio.Task[None]] = None
         self.generation = 0

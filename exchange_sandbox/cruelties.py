@@ -110,6 +110,12 @@ CATALOGUE: dict[str, Spec] = {
         "Invalid nonce and timestamp errors of hosts without NTP",
         {"seconds": (30, "added to Time, SystemStatus and stream timestamps")},
     ),
+    "certificate_expired": Spec(
+        "The venue shows an expired certificate to new connections",
+        "venue",
+        "expiry of Let's Encrypt's DST root on 2021-09-30: clients failed with CERTIFICATE_VERIFY_FAILED: certificate has expired",
+        {},
+    ),
     "key_revoked": Spec("The key stops working in mid-session", "key", "Kraken: EAPI:Invalid key after a key is deleted", {}),
     "right_removed": Spec(
         "A right is taken from the key in mid-session",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from .orders import BUY, Fill, Order
 if TYPE_CHECKING:
     from .core import Exchange
 
-_STATUS = {"maintenance": "maintenance", "cancel_only": "cancel_only", "post_only": "post_only", "delisting": "delisted"}
+#: cruelty -> status of the market, the strongest first
+_STATUS = {"delisting": "delisted", "maintenance": "maintenance", "cancel_only": "cancel_only", "post_only": "post_only"}
+_LASTING = (*_STATUS, "empty_book", "thin_book", "freeze_feed")
 
 
 class Effects:
@@ -33,58 +36,58 @@ class Effects:
         return [markets[symbol]]
 
     def begin(self, cruelty: Active) -> None:
-        """Put a cruelty's lasting effect in place. Raises BadRequest for a pair that is not there."""
+        """Put a cruelty's lasting effect in place. Raises BadRequest for a pair that is not there, or a door without TLS."""
         now = self._exchange.clock.now()
+        if cruelty.name == "certificate_expired" and not self._exchange.has_tls:
+            raise BadRequest("cruelty certificate_expired: this sandbox serves plain HTTP and has no certificate")
         for market in self._markets(cruelty):
-            symbol = market.instrument.symbol
-            if cruelty.name in _STATUS:
-                cruelty.undo[symbol] = market.status
-                market.status = _STATUS[cruelty.name]
-            elif cruelty.name == "price_jump":
+            if cruelty.name == "price_jump":
                 market.generator.shift(float(cruelty.params["pct"]))
-            elif cruelty.name == "freeze_feed":
-                market.generator.start_pattern("freeze", now, cruelty.until - now, {})
-            elif cruelty.name == "empty_book":
-                market.empty = True
-            elif cruelty.name == "thin_book":
-                market.spread_factor = float(cruelty.params["factor"])
-            else:
-                return
-            if cruelty.name != "freeze_feed":
                 market.refresh(now)
+            elif cruelty.name in _LASTING:
+                self._settle(market, now)
 
     def end(self, cruelty: Active) -> None:
-        """Take the lasting effect away."""
+        """Take the lasting effect away; what other cruelties in force ask for stays."""
         now = self._exchange.clock.now()
         for market in self._markets(cruelty):
-            symbol = market.instrument.symbol
-            if cruelty.name in _STATUS:
-                market.status = str(cruelty.undo.get(symbol, "online"))
-            elif cruelty.name == "freeze_feed":
-                if market.generator.frozen:
-                    market.generator.pattern = None
-            elif cruelty.name == "empty_book":
-                market.empty = False
-            elif cruelty.name == "thin_book":
-                market.spread_factor = 1.0
-            elif cruelty.name == "losing_fills":
+            if cruelty.name == "losing_fills":
                 self._recover(cruelty, market)
-            else:
-                return
-            market.refresh(now)
+                market.refresh(now)
+            elif cruelty.name in _LASTING:
+                self._settle(market, now)
+
+    def _settle(self, market: Market, now: float) -> None:
+        """Give a market the sum of all cruelties in force on it: equal ones add up, and one's end does not undo another."""
+        active = [item for item in self._exchange.cruelties.active.values() if item.name in _LASTING and market in self._markets(item)]
+        status = "online"
+        for word in _STATUS.values():
+            if any(_STATUS.get(item.name) == word for item in active):
+                status = word
+                break
+        market.status = status
+        market.empty = any(item.name == "empty_book" for item in active)
+        market.spread_factor = math.prod(float(item.params["factor"]) for item in active if item.name == "thin_book")
+        until = max((item.until for item in active if item.name == "freeze_feed"), default=None)
+        if until is not None:
+            market.generator.start_pattern("freeze", now, until - now, {})
+        elif market.generator.frozen:
+            market.generator.pattern = None
+        market.refresh(now)
 
     def before_order(self, order: Order) -> None:
         """partial_fill_then_disconnect: leave so little in the book that an order that trades is filled in part."""
-        cruelty = self._exchange.cruelty("partial_fill_then_disconnect", order.account)
-        if cruelty is not None:
-            share = order.qty * Decimal(repr(float(cruelty.params["share"])))
+        found = self._exchange.cruelties_of("partial_fill_then_disconnect", order.account)
+        if found:
+            share = order.qty * Decimal(repr(math.prod(float(item.params["share"]) for item in found)))
             self._exchange.markets.by_symbol[order.symbol].leave_only(order.side, share, self._exchange.clock.now())
 
     def on_fill(self, fill: Fill) -> None:
         """losing_fills: after a filled entry the price falls, after the exit it comes back."""
-        cruelty = self._exchange.cruelty("losing_fills", fill.account)
-        if cruelty is None:
-            return
+        for cruelty in self._exchange.cruelties_of("losing_fills", fill.account):
+            self._lose(cruelty, fill)
+
+    def _lose(self, cruelty: Active, fill: Fill) -> None:
         market = self._exchange.markets.by_symbol[fill.symbol]
         if fill.side == BUY and fill.symbol not in cruelty.undo:
             pct = float(cruelty.params["pct"])

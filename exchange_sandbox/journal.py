@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import SandboxError
+from .fastjson import dumps
 
 Facts = list[dict[str, Any]]
 
@@ -59,7 +60,7 @@ class Journal:
         """Queue a step; it is durable after the next `commit()`."""
         if facts:
             self.urgent = self.urgent or urgent
-            self._pending.append(json.dumps(facts, separators=(",", ":")).encode() + b"\n")
+            self._pending.append(dumps(facts) + b"\n")
 
     async def commit(self) -> None:
         """Return when everything appended so far is on disk. Raises SandboxError when the disk refuses."""

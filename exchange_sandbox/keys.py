@@ -9,6 +9,7 @@ import json
 import secrets
 import string
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Optional
 
@@ -151,6 +152,7 @@ def _letters(count: int) -> str:
     return "".join(secrets.choice(alphabet) for _ in range(count))
 
 
+@lru_cache(maxsize=4_096)
 def hashed(key_id: str) -> str:
     """Return the 16 hex digits by which golive names a key."""
     return hashlib.sha256(key_id.encode()).hexdigest()[:16]

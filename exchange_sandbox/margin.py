@@ -24,6 +24,7 @@ BACKSTOP = "house:maker"
 FUNDING_S = 8 * 3600
 #: after a jump of the clock at most so many missed fundings are charged
 MOST_FUNDINGS = 90
+MOST_CHARGED = 1_000
 LIQUIDATION = "liquidation"
 
 
@@ -34,6 +35,8 @@ class Margin:
         self._engine = engine
         #: exchange time up to which funding is charged
         self.funded = 0.0
+        #: (symbol, time) -> (rate, mark price) of the fundings that were charged; the newest few hundred
+        self.charged: dict[tuple[str, int], tuple[Decimal, Decimal]] = {}
         self._liquidating = False
 
     # -- what is free --------------------------------------------------------------------------------------------------
@@ -142,11 +145,12 @@ class Margin:
         return (int(now // FUNDING_S) + 1) * float(FUNDING_S)
 
     def rate(self, instrument: Instrument) -> Decimal:
-        """Return the funding rate: the interest of calm hours and a premium of last price over mark, capped at 0.75 %."""
+        """Return the funding rate: the interest of calm hours and the premium of the book's middle over the mark, capped at 0.75 %."""
         contract = instrument.contract
         assert contract is not None
         mark = self.mark(instrument.symbol)
-        premium = (self._engine.last_price[instrument.symbol] - mark) / mark
+        middle = self._engine.books[instrument.symbol].mid()
+        premium = ZERO if middle is None else (middle - mark) / mark
         cap = Decimal("0.0075")
         return max(-cap, min(cap, premium + max(-Decimal("0.0005"), min(Decimal("0.0005"), contract.funding_rate - premium)))).quantize(
             STEP
@@ -170,6 +174,11 @@ class Margin:
 
     def _fund_once(self, at: float) -> None:
         engine = self._engine
+        for item in engine.instruments.values():
+            if item.contract is not None:
+                self.charged[item.symbol, int(at)] = (self.rate(item), self.mark(item.symbol))
+        while len(self.charged) > MOST_CHARGED:
+            del self.charged[next(iter(self.charged))]
         for account in engine.accounts.values():
             for position in [] if account.house else account.futures.open():
                 instrument = engine.instruments[position.symbol]

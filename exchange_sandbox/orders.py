@@ -15,6 +15,9 @@ BUY, SELL = "buy", "sell"
 STOP_TYPES = ("stop-loss", "stop-loss-limit", "take-profit", "take-profit-limit", "trailing-stop", "trailing-stop-limit")
 
 
+_DECIMALS = ("qty", "limit_price", "stop_price", "trail", "filled", "cost", "fee", "fee_exact", "held", "trail_rate", "activation")
+
+
 class Refusal(Exception):
     """The engine does not take the order; `code` is venue-neutral, each venue has its own words for it."""
 
@@ -95,10 +98,11 @@ class Order:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the journal form: decimals as strings."""
-        out: dict[str, Any] = {}
-        for item in fields(self):
-            value = getattr(self, item.name)
-            out[item.name] = format(value, "f") if isinstance(value, Decimal) else value
+        out = dict(self.__dict__)
+        for name in _DECIMALS:
+            value = out[name]
+            if value is not None:
+                out[name] = format(value, "f")
         return out
 
     @classmethod
@@ -109,9 +113,6 @@ class Order:
             if values.get(name) is not None:
                 values[name] = Decimal(values[name])
         return cls(**values)
-
-
-_DECIMALS = ("qty", "limit_price", "stop_price", "trail", "filled", "cost", "fee", "fee_exact", "held", "trail_rate", "activation")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from .fastjson import dumps
 from .seen import Seen
 from .tally import Tally
 
@@ -53,11 +54,14 @@ class Recorder:
         self._path = directory / "requests.jsonl"
         self._max = max_mb * 1_000_000
         self._handle = self._path.open("ab")
+        self._size = self._handle.tell()
         os.chmod(self._path, 0o600)
         self._ring: deque[dict[str, Any]] = deque(maxlen=RING)
         self._metrics = metrics
         self._children: dict[tuple[str, ...], Counter] = {}
+        self._unsaid: dict[tuple[str, ...], int] = {}
         self._endpoints: set[str] = set()
+        self._latency: dict[str, Histogram] = {}
         self._next = 1
         #: by account, and over all under None
         self._tallies: dict[Optional[str], Tally] = {None: Tally()}
@@ -79,7 +83,10 @@ class Recorder:
         self._count("requests", self._metrics.requests, account, endpoint, record["verdict"])
         for rule, verdict in seen.verdicts.items():
             self._count("verdicts", self._metrics.verdicts, account, rule, verdict)
-        self._metrics.latency.labels("true", seen.transport).observe(seen.latency_ms / 1000)
+        latency = self._latency.get(seen.transport)
+        if latency is None:
+            latency = self._latency[seen.transport] = self._metrics.latency.labels("true", seen.transport)
+        latency.observe(seen.latency_ms / 1000)
 
     def _known(self, endpoint: str) -> bool:
         """Endpoints are text of the client: only so many different ones become series."""
@@ -88,10 +95,17 @@ class Recorder:
         return endpoint in self._endpoints
 
     def _count(self, name: str, counter: Counter, *labels: str) -> None:
-        child = self._children.get((name, *labels))
-        if child is None:
-            child = self._children[(name, *labels)] = counter.labels("true", *labels)
-        child.inc()
+        # Counted here, and handed over when somebody asks: ten counters a request are dear in the library.
+        key = (name, *labels)
+        if key not in self._children:
+            self._children[key] = counter.labels("true", *labels)
+        self._unsaid[key] = self._unsaid.get(key, 0) + 1
+
+    def say(self) -> None:
+        """Bring the metrics up to date."""
+        for key, count in self._unsaid.items():
+            self._children[key].inc(count)
+        self._unsaid.clear()
 
     def add_late(self, seen: Optional[Seen], account: str, rule: str, verdict: str, why: str, at: float) -> None:
         """Write down a verdict that fell after the answer."""
@@ -117,8 +131,10 @@ class Recorder:
     def _write(self, record: dict[str, Any]) -> None:
         self._ring.append(record)
         self._tally(record)
-        self._handle.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
-        if self._handle.tell() > self._max:
+        line = dumps(record) + b"\n"
+        self._handle.write(line)
+        self._size += len(line)
+        if self._size > self._max:
             self._rotate()
 
     def _rotate(self) -> None:
@@ -128,7 +144,7 @@ class Recorder:
             if older.exists():
                 os.replace(older, self._path.with_name("requests.%d.jsonl" % (number + 1)))
         os.replace(self._path, self._path.with_name("requests.1.jsonl"))
-        self._handle = self._path.open("ab")
+        self._handle, self._size = self._path.open("ab"), 0
         os.chmod(self._path, 0o600)
 
     def flush(self) -> None:

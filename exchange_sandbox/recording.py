@@ -8,6 +8,7 @@ import math
 from bisect import bisect_right
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from .errors import SandboxError
 
@@ -30,7 +31,8 @@ class Recording:
 
 def read(path: Path) -> Recording:
     """Read a recording by its ending. `.csv`: Kraken's trade download, lines `unix time,price,volume`; `.json`: freqtrade's candles,
-    a list of `[start in ms, open, high, low, close, volume]`, replayed as open, low, high, close (high before low in a falling candle).
+    a list of `[start in ms, open, high, low, close, volume]`, replayed as open, low, high, close (high before low in a falling candle);
+    `.feather`: the same candles as freqtrade stores them by default, columns `date open high low close volume`.
 
     Raises SandboxError with file, place, found and expected.
     """
@@ -38,9 +40,11 @@ def read(path: Path) -> Recording:
         if path.suffix == ".csv":
             points = _trades(path)
         elif path.suffix == ".json":
-            points = _candles(path)
+            points = _candles(path, _rows_of_json(path))
+        elif path.suffix == ".feather":
+            points = _candles(path, _rows_of_feather(path))
         else:
-            raise SandboxError("%s: expected a recording in .csv (Kraken trades) or .json (freqtrade candles)" % path)
+            raise SandboxError("%s: expected a recording in .csv (Kraken trades), .json or .feather (freqtrade candles)" % path)
     except OSError as exc:
         raise SandboxError("%s: the recording cannot be read: %s" % (path, exc.strerror)) from None
     if len(points) < 2:
@@ -75,11 +79,31 @@ def _trades(path: Path) -> list[tuple[float, float]]:
     return points
 
 
-def _candles(path: Path) -> list[tuple[float, float]]:
+def _rows_of_json(path: Path) -> Any:
     try:
-        rows = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except ValueError:
         raise SandboxError("%s: not JSON" % path) from None
+
+
+def _rows_of_feather(path: Path) -> list[list[float]]:
+    try:
+        from pyarrow import ArrowException, feather  # noqa: PLC0415  large, and an extra: only who replays feather files needs it
+    except ImportError:
+        raise SandboxError("%s: feather files need pyarrow; install the extra `feather` or convert the file to JSON" % path) from None
+    names = ["date", "open", "high", "low", "close", "volume"]
+    try:
+        table = feather.read_table(path, memory_map=False)
+        missing = [name for name in names if name not in table.column_names]
+        if missing:
+            raise SandboxError("%s: column %s is missing; expected %s" % (path, ", ".join(missing), ", ".join(names)))
+        columns = [[stamp.timestamp() * 1000 for stamp in table["date"].to_pylist()], *(table[name].to_pylist() for name in names[1:])]
+    except (ArrowException, AttributeError, ValueError):
+        raise SandboxError("%s: not a feather file of candles" % path) from None
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _candles(path: Path, rows: Any) -> list[tuple[float, float]]:
     if not isinstance(rows, list) or len(rows) < 2 or not all(isinstance(row, list) and len(row) >= 5 for row in rows):
         raise SandboxError("%s: expected a list of [start in ms, open, high, low, close, volume]" % path)
     points = []

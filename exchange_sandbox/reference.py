@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 from .cruelties import CATALOGUE
 from .judge import RULES
 from .market import MarketSettings
 from .rates import KRAKEN_TIERS
+from .venues.binance.call import Endpoint
+from .venues.binance.instruments import SYMBOLS
+from .venues.binance.market_data import MarketData
+from .venues.binance.spot_account import SpotAccount
+from .venues.binance.spot_orders import SpotOrders
+from .venues.binance.spot_public import SpotPublic
+from .venues.binance.um_account import UmAccount
+from .venues.binance.um_algo import UmAlgo
+from .venues.binance.um_orders import UmOrders
+from .venues.binance.um_public import UmPublic
+from .venues.binance.user_stream import ListenKeys
+from .venues.binance.wallet import Wallet
 from .venues.kraken.auth import COSTS, RIGHTS
 from .venues.kraken.instruments import PAIRS
 
@@ -65,7 +78,37 @@ def market() -> str:
     return _table(["setting", "default"], [["`%s`" % item.name, repr(getattr(defaults, item.name))] for item in fields(MarketSettings)])
 
 
+def symbols() -> str:
+    rows = []
+    for symbol in SYMBOLS:
+        item = symbol.instrument
+        top = "" if item.contract is None else "%dx" % item.contract.brackets[0].leverage
+        numbers = [format(value, "f") for value in (item.tick, item.lot, item.min_notional)]
+        rows.append(["spot" if item.contract is None else "USD-M", symbol.id, item.symbol, *numbers, top])
+    return _table(["market", "symbol", "name here", "tick", "lot", "least value", "leverage up to"], rows)
+
+
+def binance_endpoints() -> str:
+    rows = []
+    for (method, path), endpoint in sorted(binance_table().items(), key=lambda item: (item[0][1], item[0][0])):
+        weight = "%d (all symbols: 40)" % -endpoint.weight if endpoint.weight < 0 else str(endpoint.weight)
+        rows.append(["`%s %s`" % (method, path), endpoint.security, " or ".join(endpoint.rights) or "none", weight])
+    return _table(["endpoint", "needs", "right", "weight"], rows)
+
+
+def binance_table() -> dict[tuple[str, str], Endpoint]:
+    """Return every REST endpoint of Binance. The parts only keep what they are given until they are asked."""
+    nothing: Any = None
+    keys, data = ListenKeys(nothing), MarketData(nothing, nothing, nothing)
+    parts: list[Any] = [SpotPublic(data), SpotOrders(nothing), SpotAccount(nothing), Wallet(nothing), keys.spot()]
+    parts += [UmPublic(data), UmOrders(nothing), UmAlgo(nothing), UmAccount(nothing), keys.usdm()]
+    return {name: endpoint for part in parts for name, endpoint in part.endpoints().items()}
+
+
 SECTIONS = {"rules": rules, "cruelties": cruelties, "pairs": pairs, "endpoints": endpoints, "tiers": tiers, "market": market}
+
+
+SECTIONS.update({"symbols": symbols, "binance-endpoints": binance_endpoints})
 
 
 def fill(text: str) -> str:

@@ -131,9 +131,9 @@ class Connection:
         return self._exchange.cruelty(name, self.account, self.source)
 
     def strike(self, name: str) -> Optional[Active]:
-        """Roll the dice of every cruelty of that name; several at once strike more often."""
-        hits = [item for item in self._exchange.cruelties_of(name, self.account, self.source) if self._exchange.cruelties.strikes(item)]
-        return hits[0] if hits else None
+        """Roll the dice of the cruelties of that name until one strikes: several at once strike more often."""
+        found = self._exchange.cruelties_of(name, self.account, self.source)
+        return next((item for item in found if self._exchange.cruelties.strikes(item)), None)
 
     def break_check(self, text: str, kind: str) -> str:
         """Spoil what a client can verify in a message (the book's checksum); venues without one return it unchanged."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Optional
 
 from aiohttp import web
@@ -29,19 +29,20 @@ class Strikes:
 
     def all(self, name: str, seen: Seen, names: Collection[str]) -> list[Active]:
         """Return every active cruelty of that name that strikes this request."""
-        out = []
+        return list(self._striking(name, seen, names))
+
+    def _striking(self, name: str, seen: Seen, names: Collection[str]) -> Iterator[Active]:
         for cruelty in self._exchange.cruelties_of(name, seen.account, seen.source):
             wanted = [item for item in str(cruelty.params.get("endpoints", "")).split(",") if item]
             if wanted and not any(item in names for item in wanted):
                 continue
             if self._exchange.cruelties.strikes(cruelty):
                 seen.cruelties.append(name)
-                out.append(cruelty)
-        return out
+                yield cruelty
 
     def first(self, name: str, seen: Seen, names: Collection[str]) -> Optional[Active]:
-        """Return the first that strikes; the dice of every one are rolled."""
-        return next(iter(self.all(name, seen, names)), None)
+        """Return the first that strikes. The others keep their dice: two that end after one hit each strike two requests."""
+        return next(self._striking(name, seen, names), None)
 
     async def before(self, seen: Seen, names: Collection[str]) -> Optional[web.Response]:
         """Delay, drop or answer instead of the venue; None lets the request through. `rate_limit` is in the venue's own words."""

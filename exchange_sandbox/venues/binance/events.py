@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from ...engine import Fact
 from ...money import ZERO, fixed
-from ...orders import Fill, Order
+from ...orders import OPEN_STATES, Fill, Order
 from ...positions import CROSS, WALLET, Position
 from .forms import algo_status, status_name, tif_name, type_name
 from .instruments import BY_SYMBOL, SPOT, USDM
@@ -201,6 +201,17 @@ class Tracker:
         for name, change in moved.items():
             out.setdefault((name, USDM), []).append(self._account(self._exchange.engine.accounts[name], change, now))
         return out
+
+    def remember(self, facts: list[Fact]) -> None:
+        """Note what `events` would remember, without making events: while nobody listens."""
+        for fact in facts:
+            if fact["t"] == "order" and fact["order"]["symbol"] in BY_SYMBOL:
+                row = fact["order"]
+                if row["status"] in OPEN_STATES:
+                    limit = None if row["limit_price"] is None else Decimal(row["limit_price"])
+                    self._terms[row["id"]] = (Decimal(row["qty"]), limit, row["triggered"], row["status"])
+                else:
+                    self._terms.pop(row["id"], None)
 
     def _order(self, order: Order) -> list[dict[str, Any]]:
         terms = (order.qty, order.limit_price, order.triggered, order.status)

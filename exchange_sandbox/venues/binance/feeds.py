@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Optional
 
 from ...engine import Fact
+from ...fastjson import dumps
 from ...market import PublicTrade
 from ...money import ZERO, fixed
 from ...orders import SELL
@@ -48,7 +48,7 @@ SLOW_S = {"ticker": 1.0, "miniTicker": 1.0, "markPrice": 1.0}
 
 
 def text_of(data: Any) -> str:
-    return json.dumps(data, separators=(",", ":"))
+    return dumps(data).decode()
 
 
 class Stream:

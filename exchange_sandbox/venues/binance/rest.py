@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any, Optional
 from urllib.parse import parse_qsl
@@ -11,6 +10,7 @@ from aiohttp import web
 
 from ... import MARKER_HEADER, MARKER_VALUE
 from ...errors import SandboxError
+from ...fastjson import dumps
 from ...keys import Key, hashed
 from ...seen import Seen
 from ..strikes import Dropped, Strikes
@@ -271,17 +271,18 @@ class Rest:
         headers: dict[str, str],
     ) -> web.Response:
         seen.status = str(status)
-        text = json.dumps(answer, separators=(",", ":"))
+        body = dumps(answer)
         if self.exchange.cruelties.active:
             if self.strikes.first("drop_ack_after_execution", seen, names) is not None:
                 if endpoint is not None:
                     self._remember_lost(seen, endpoint, market, dict(seen.params))
                 raise Dropped
             if self.strikes.first("half_json", seen, names) is not None:
-                text = text[: len(text) // 2]
+                body = body[: len(body) // 2]
                 if endpoint is not None:
                     self._remember_lost(seen, endpoint, market, dict(seen.params))
-        return web.Response(text=text, status=status, content_type="application/json", headers=headers)
+        headers["Content-Type"] = "application/json"
+        return web.Response(body=body, status=status, headers=headers)
 
     def _maintenance(self, call: Call, endpoint: Endpoint) -> None:
         if self.exchange.cruelty("maintenance", call.account.name) is not None and endpoint.rights:

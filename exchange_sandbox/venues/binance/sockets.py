@@ -224,6 +224,9 @@ class Sockets:
     # -- what happens --------------------------------------------------------------------------------------------------
 
     def _on_facts(self, facts: list[Fact]) -> None:
+        if not any(connection.users for connection in self.connections):
+            self._tracker.remember(facts)
+            return
         events = self._tracker.events(facts)
         if not events:
             return

@@ -136,7 +136,7 @@ class UmPublic:
         }
 
     def funding_rate(self, call: Call) -> Any:
-        """Past fundings: at each of the last ones the rate of now, with the mark price of the candle then."""
+        """Past fundings: those charged here, and before the sandbox ran the rate of calm hours at the price of the candle then."""
         symbol = call.symbol_or_none()
         start, end = call.integer("startTime"), call.integer("endTime")
         margin, out = self._data.exchange.engine.margin, []
@@ -147,13 +147,15 @@ class UmPublic:
             for moment in range(last - (count - 1) * FUNDING_S, last + 1, FUNDING_S):
                 if (start is not None and moment * 1000 < start) or (end is not None and moment * 1000 > end):
                     continue
-                row = rows.get(moment)
+                row, charged = rows.get(moment), margin.charged.get((item.instrument.symbol, moment))
+                calm = item.instrument.contract.funding_rate if item.instrument.contract is not None else ZERO
+                rate, mark = charged or (calm, row.open if row else item.instrument.start_price)
                 out.append(
                     {
                         "symbol": item.id,
                         "fundingTime": moment * 1000,
-                        "fundingRate": fixed(margin.rate(item.instrument), 8),
-                        "markPrice": fixed(row.open if row else item.instrument.start_price, 8),
+                        "fundingRate": fixed(rate, 8),
+                        "markPrice": fixed(mark, 8),
                     }
                 )
         return out[-count:]

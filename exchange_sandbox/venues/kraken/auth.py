@@ -130,10 +130,10 @@ class Gate:
     def allow(self, seen: Seen, key: Key, account: Account, endpoint: str) -> None:
         """Check right and call counter. Raises KrakenError."""
         needed = RIGHTS[endpoint]
-        removed = self._exchange.cruelty("right_removed", account.name)
-        rights = [right for right in key.rights if removed is None or right != removed.params["right"]]
+        removed = {str(item.params["right"]) for item in self._exchange.cruelties_of("right_removed", account.name)}
+        rights = [right for right in key.rights if right not in removed]
         if needed and not any(right in rights for right in needed):
-            if removed is None or removed.params["right"] not in needed:
+            if not removed.intersection(needed):
                 seen.bad("key_right", "%s needs %s" % (endpoint, " or ".join(needed)))
             raise KrakenError("EGeneral:Permission denied")
         seen.ok("key_right")

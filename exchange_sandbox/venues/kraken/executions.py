@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from ...accounts import Account, LedgerEntry
 from ...engine import Fact
 from ...money import ZERO
-from ...orders import Fill, Order
+from ...orders import OPEN_STATES, Fill, Order
 from .instruments import BY_SYMBOL
 from .wire import Raw, number, stamp
 
@@ -121,6 +122,17 @@ class Tracker:
                 fill = Fill.from_dict(fact["fill"])
                 out.setdefault(fill.account, []).append(trade(fill, Order.from_dict(fact["order"])))
         return {account: rows for account, rows in out.items() if rows}
+
+    def remember(self, facts: list[Fact]) -> None:
+        """Note what `rows` would remember, without making rows: while nobody listens."""
+        for fact in facts:
+            if fact["t"] == "order" and fact["order"]["symbol"] in BY_SYMBOL:
+                row = fact["order"]
+                if row["status"] in OPEN_STATES:
+                    qty, limit, stop = (None if row[name] is None else Decimal(row[name]) for name in ("qty", "limit_price", "stop_price"))
+                    self._terms[row["id"]] = (qty, limit, stop if row["trail"] is None else None, row["triggered"])
+                else:
+                    self._terms.pop(row["id"], None)
 
     def _order(self, order: Order) -> list[dict[str, Any]]:
         terms = (order.qty, order.limit_price, order.stop_price if order.trail is None else None, order.triggered)

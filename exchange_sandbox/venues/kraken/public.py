@@ -41,8 +41,7 @@ class Public:
 
     def now(self, seen: Seen) -> float:
         """Return the time the venue shows (with a clock-skew cruelty: a wrong one)."""
-        skew = self._exchange.cruelty("clock_skew", None, seen.source)
-        return seen.at + (float(skew.params["seconds"]) if skew else 0.0)
+        return seen.at + sum(float(item.params["seconds"]) for item in self._exchange.cruelties_of("clock_skew", None, seen.source))
 
     def system_status(self) -> str:
         """Return online, maintenance, cancel_only or post_only: the worst that holds for all pairs."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from typing import TYPE_CHECKING, Any, Optional
@@ -12,8 +11,10 @@ from aiohttp import web
 
 from ... import MARKER_HEADER, MARKER_VALUE
 from ...errors import SandboxError
+from ...fastjson import dumps
 from ...keys import Key, hashed
 from ...seen import Seen
+from ..strikes import Dropped, Strikes
 from .auth import RIGHTS, Gate
 from .errors import KrakenError
 from .order_form import read
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
 
 LONGEST_BODY = 65_536
 WITHDRAWALS = ("Withdraw", "WithdrawCancel", "WalletTransfer")
-_HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1><p>cloudflare</p></body></html>"
-
-
-class Dropped(Exception):
-    """The connection is to be closed without an answer."""
 
 
 class Rest:
@@ -38,6 +34,7 @@ class Rest:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
+        self.strikes = Strikes(exchange)
         self.gate, self.public, self.trading = Gate(exchange), Public(exchange), Trading(exchange)
         self.private = Private(exchange, self.trading)
 
@@ -68,7 +65,7 @@ class Rest:
         if key is not None:
             seen.account, seen.key = key.account, hashed(key.id)
         account = seen.account
-        early = await self._strike_before(seen, endpoint, account)
+        early = await self._strike_before(seen, endpoint)
         if early is not None:
             self._lost(seen, kind, endpoint, request, body, account)
             return early
@@ -148,34 +145,13 @@ class Rest:
 
     # -- cruelties -----------------------------------------------------------------------------------------------------
 
-    def _find(self, name: str, seen: Seen, endpoint: str, account: Optional[str]) -> Any:
-        cruelty = self.exchange.cruelty(name, account, seen.source)
-        if cruelty is None:
-            return None
-        wanted = [item for item in str(cruelty.params.get("endpoints", "")).split(",") if item]
-        if (wanted and endpoint not in wanted) or not self.exchange.cruelties.strikes(cruelty):
-            return None
-        seen.cruelties.append(name)
-        return cruelty
-
-    async def _strike_before(self, seen: Seen, endpoint: str, account: Optional[str]) -> Optional[web.Response]:
+    async def _strike_before(self, seen: Seen, endpoint: str) -> Optional[web.Response]:
         if not self.exchange.cruelties.active:
             return None
-        if (item := self._find("latency", seen, endpoint, account)) is not None:
-            extra = self.exchange.cruelties.uniform(0, float(item.params["jitter_ms"]))
-            await asyncio.sleep((float(item.params["ms"]) + extra) / 1000)
-        if (item := self._find("timeouts", seen, endpoint, account)) is not None:
-            await asyncio.sleep(float(item.params["hold_s"]))
-            raise Dropped
-        if (item := self._find("http_5xx", seen, endpoint, account)) is not None:
-            seen.status = str(item.params["status"])
-            return web.Response(status=int(item.params["status"]), text="error code: %d" % item.params["status"])
-        if (item := self._find("html_error", seen, endpoint, account)) is not None:
-            seen.status = str(item.params["status"])
-            return web.Response(
-                status=int(item.params["status"]), content_type="text/html", text=_HTML.format("%d Bad gateway" % item.params["status"])
-            )
-        if (item := self._find("rate_limit", seen, endpoint, account)) is not None:
+        early = await self.strikes.before(seen, (endpoint,))
+        if early is not None:
+            return early
+        if (item := self.strikes.first("rate_limit", seen, (endpoint,))) is not None:
             seen.status = str(item.params["status"])
             seen.error = "EAPI:Rate limit exceeded"
             return web.json_response(
@@ -213,24 +189,24 @@ class Rest:
         self, seen: Seen, endpoint: str, account: Optional[str], answer: dict[str, Any], status: int, request: web.Request
     ) -> web.Response:
         seen.status = str(status)
-        text = json.dumps(answer, separators=(",", ":"))
+        body = dumps(answer)
         if self.exchange.cruelties.active:
-            if self._find("drop_ack_after_execution", seen, endpoint, account) is not None:
+            if self.strikes.first("drop_ack_after_execution", seen, (endpoint,)) is not None:
                 if endpoint == "AddOrder" and account is not None:
                     self._remember_lost(seen, account, dict(seen.params))
                 raise Dropped
-            if self._find("half_json", seen, endpoint, account) is not None:
-                text = text[: len(text) // 2]
+            if self.strikes.first("half_json", seen, (endpoint,)) is not None:
+                body = body[: len(body) // 2]
                 if endpoint == "AddOrder" and account is not None:
                     self._remember_lost(seen, account, dict(seen.params))
-        return web.Response(text=text, status=status, content_type="application/json", headers={MARKER_HEADER: MARKER_VALUE})
+        return web.Response(body=body, status=status, headers={"Content-Type": "application/json", MARKER_HEADER: MARKER_VALUE})
 
     def _maintenance(self, kind: str, endpoint: str) -> None:
         if kind == "private" and self.public.system_status() == "maintenance" and endpoint in RIGHTS:
             raise KrakenError("EService:Unavailable")
 
     def _balance_fails(self, endpoint: str, account: str) -> None:
-        cruelty = self.exchange.cruelty("balance_source_failure", account)
-        if cruelty is not None and endpoint in str(cruelty.params["endpoints"]).split(","):
-            cruelty.fired += 1
-            raise KrakenError(str(cruelty.params["error"]))
+        for cruelty in self.exchange.cruelties_of("balance_source_failure", account):
+            if endpoint in str(cruelty.params["endpoints"]).split(","):
+                cruelty.fired += 1
+                raise KrakenError(str(cruelty.params["error"]))

@@ -102,9 +102,9 @@ class Trading:
             raise KrakenError("EService:Unavailable" if status == "maintenance" else "EService:Market in %s mode" % status)
 
     def _reject(self, account: Account) -> None:
-        cruelty = self._exchange.cruelty("reject_orders", account.name)
-        if cruelty is not None and self._exchange.cruelties.strikes(cruelty):
-            raise KrakenError(str(cruelty.params["error"]))
+        for cruelty in self._exchange.cruelties_of("reject_orders", account.name):
+            if self._exchange.cruelties.strikes(cruelty):
+                raise KrakenError(str(cruelty.params["error"]))
 
     def batch(self, seen: Seen, account: Account, params: Params) -> dict[str, Any]:
         """AddOrderBatch: all orders are read first, one unreadable refuses the batch; then each has its own answer."""
@@ -310,9 +310,9 @@ class Trading:
         }
 
     def _cancel_fails(self, account: Account) -> None:
-        cruelty = self._exchange.cruelty("cancel_fails_once", account.name)
-        if cruelty is not None and self._exchange.cruelties.strikes(cruelty):
-            raise KrakenError(str(cruelty.params["error"]))
+        for cruelty in self._exchange.cruelties_of("cancel_fails_once", account.name):
+            if self._exchange.cruelties.strikes(cruelty):
+                raise KrakenError(str(cruelty.params["error"]))
 
 
 def _rfc3339(moment: float) -> str:

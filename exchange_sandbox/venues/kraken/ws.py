@@ -357,9 +357,10 @@ class WebSocket:
     # -- what happens --------------------------------------------------------------------------------------------------
 
     def _on_facts(self, facts: list[Fact]) -> None:
-        rows = self._tracker.rows(facts)
         if not self.connections:
+            self._tracker.remember(facts)
             return
+        rows = self._tracker.rows(facts)
         bookings: dict[str, list[dict[str, Any]]] = {}
         for fact in facts:
             if fact["t"] == "ledger":

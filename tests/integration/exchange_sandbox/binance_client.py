@@ -77,7 +77,8 @@ class BinanceClient:
 def open_account(
     sandbox: Sandbox, name: str, spot: str = "5000", futures: str = "5000", rights: list[str] | None = None, **more: Any
 ) -> BinanceClient:
-    sandbox.ask("POST", "accounts", {"name": name, "venue": "binance", "balances": {"USDT": spot, "um:USDT": futures}, **more}, 201)
+    balances = {asset: amount for asset, amount in (("USDT", spot), ("um:USDT", futures)) if amount}
+    sandbox.ask("POST", "accounts", {"name": name, "venue": "binance", "balances": balances, **more}, 201)
     made = sandbox.ask("POST", "keys", {"account": name, "rights": rights or RIGHTS}, 201)
     return BinanceClient(sandbox, made["key"], made["secret"], name)
 

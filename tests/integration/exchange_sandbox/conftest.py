@@ -31,9 +31,9 @@ RIGHTS = ["query-funds", "query-open-trades", "query-closed-trades", "query-ledg
 DEADLINE_S = 30.0
 
 
-def eventually(check: Callable[[], Any], what: str) -> Any:
+def eventually(check: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
     """Poll until `check` returns something true."""
-    end = time.monotonic() + DEADLINE_S
+    end = time.monotonic() + deadline_s
     while True:
         value = check()
         if value:
@@ -81,7 +81,7 @@ class Sandbox:
                 stdout=log,
                 stderr=log,
             )
-        eventually(self._up, "the sandbox answers; its log: %s" % self.log)
+        eventually(self._up, "the sandbox answers; its log: %s" % self.log, 4 * DEADLINE_S)
 
     def _up(self) -> bool:
         assert self.process is not None
@@ -208,7 +208,7 @@ def make_sandbox(tmp_path: Path) -> Iterator[Callable[..., Sandbox]]:
         sandbox.stop(signal.SIGKILL)
 
 
-def _start(directory: Path, **settings: Any) -> Sandbox:
+def start_in(directory: Path, **settings: Any) -> Sandbox:
     token = secrets.token_hex(24)
     (directory / "token").write_text(token)
     venue, admin = free_port(), free_port()
@@ -230,7 +230,7 @@ def _start(directory: Path, **settings: Any) -> Sandbox:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """One sandbox for the tests of a module that only open their own accounts."""
-    sandbox = _start(tmp_path_factory.mktemp("shared"))
+    sandbox = start_in(tmp_path_factory.mktemp("shared"))
     yield sandbox
     sandbox.stop(signal.SIGKILL)
 
@@ -238,7 +238,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def binance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """The same for Binance: spot and USD-M futures, with weights that a whole module does not use up."""
-    sandbox = _start(
+    sandbox = start_in(
         tmp_path_factory.mktemp("binance"),
         venues=["binance", "binance_usdm"],
         binance_weights={"spot": 1_000_000, "usdm": 1_000_000, "sapi": 1_000_000},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,8 @@ def test_the_market_follows_the_recording_and_a_jump_lies_on_top(tmp_path: Path)
         ("a.json", "{", "not JSON"),
         ("a.json", "[[1,2]]", "expected a list"),
         ("a.json", '[[0,1,1,1,"x",1],[60000,1,1,1,1,1]]', "candle 0"),
-        ("a.feather", "", "expected a recording"),
+        ("a.parquet", "", "expected a recording"),
+        ("a.feather", "no feather", "not a feather file"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, name: str, text: str, words: str) -> None:
@@ -60,3 +62,33 @@ def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, name: str, text:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="cannot be read"):
         read(tmp_path / "none.csv")
+
+
+def test_freqtrades_feather_candles_are_replayed_like_its_json(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import feather
+
+    start = datetime(2025, 1, 1, tzinfo=UTC)
+    table = pyarrow.table(
+        {
+            "date": pyarrow.array([start, start + timedelta(minutes=5)], pyarrow.timestamp("ms", "UTC")),
+            "open": [100.0, 110.0],
+            "high": [120.0, 115.0],
+            "low": [90.0, 95.0],
+            "close": [110.0, 100.0],
+            "volume": [1.0, 2.0],
+        }
+    )
+    # freqtrade writes lz4-compressed files
+    feather.write_feather(table, tmp_path / "BTC_USDT-5m.feather", compression="lz4", compression_level=9)
+    found = read(tmp_path / "BTC_USDT-5m.feather")
+    assert [found.price(second) for second in (0, 75, 150, 225, 300, 375, 450, 524)] == [100, 90, 120, 110, 110, 115, 95, 95]
+
+
+def test_a_feather_file_without_candles_is_refused(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import feather
+
+    feather.write_feather(pyarrow.table({"date": [1], "open": [2.0]}), tmp_path / "a.feather")
+    with pytest.raises(SandboxError, match="column high, low, close, volume is missing"):
+        read(tmp_path / "a.feather")
