@@ -2,13 +2,15 @@
 
     python -m tests.integration.kill_switch.pairs [--workers N] [--only a,b]
 
-writes tests/records/kill_pairs.json, bound to the digest of the kill switch. Each run is judged by the venue's own word: no entry of the
+writes tests/records/kill_pairs.json, bound to the digest of the kill switch, case by case, so that it may be interrupted and repeated:
+cases that were green for this digest are not run again. Each run is judged by the venue's own word: no entry of the
 bot's is left, positions are as the profile wants them or told as they are, nothing of the owner's was touched.
 """
 from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import hashlib
 import itertools
 import json
@@ -22,6 +24,7 @@ import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,7 @@ from tests.integration.kill_switch.faults import BEFORE, FAULTS, Futures, Kraken
 from tests.integration.kill_switch.scene import FILE
 
 RECORD = Path(__file__).resolve().parents[2] / "records" / "kill_pairs.json"
-PATIENCE_S = 120.0
+PATIENCE_S, START_S = 120.0, 600.0
 
 
 def digest() -> str:
@@ -46,11 +49,11 @@ def pairs() -> list[tuple[str, ...]]:
 
 
 def runs() -> list[tuple[tuple[str, ...], str, str]]:
-    """Return (faults, venue, policy): each fault alone on both venues with both policies, each pair with one of the four in turn."""
+    """Return (faults, venue, policy): each fault alone and each pair, on one of two venues with one of two policies in turn."""
     ways = [(venue, policy) for policy in ("flatten", "hold") for venue in ("kraken", "binance_usdm")]
     out = []
     for index, pair in enumerate(pairs()):
-        out += [(pair, *way) for way in (ways if len(pair) == 1 else [ways[index % 4]])]
+        out.append((pair, *ways[index % 4]))
     return out
 
 
@@ -66,10 +69,12 @@ def start_exchange(directory: Path) -> Sandbox:
               "binance_weights": {"spot": 1000000, "usdm": 1000000, "sapi": 1000000}}
     (directory / "config.json").write_text(json.dumps(config))
     sandbox = Sandbox(directory, config, token, "http://127.0.0.1:%d" % venue, "http://127.0.0.1:%d" % admin, log=directory / "log")
-    try:
+    with contextlib.suppress(AssertionError):
         sandbox.start()
-    except AssertionError:      # a machine under load: the campaign waits longer than a test
-        faults.eventually(sandbox._up, "the sandbox answers; its log: %s" % sandbox.log)
+    end = time.monotonic() + START_S       # a machine under load: the campaign waits longer than a test
+    while not sandbox._up():
+        assert time.monotonic() < end, "the exchange does not answer; its log: %s" % sandbox.log
+        time.sleep(1)
     return sandbox
 
 
@@ -175,9 +180,10 @@ def judge(world: Any, record: dict[str, Any]) -> list[str]:
     return wrong
 
 
-def campaign(workers: int, chosen: list[tuple[tuple[str, ...], str, str]]) -> list[dict[str, Any]]:
-    """Run cases on so many exchanges at once; return their results in order."""
-    with tempfile.TemporaryDirectory() as base:
+def campaign(workers: int, chosen: list[tuple[tuple[str, ...], str, str]],
+             keep: Callable[[dict[str, Any]], None] = lambda result: None) -> list[dict[str, Any]]:
+    """Run cases on so many exchanges at once; return their results in order. `keep` is told each as it comes, one at a time."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as base:
         exchanges: list[Sandbox] = []
         free: list[Sandbox] = []
         lock = threading.Lock()
@@ -195,6 +201,8 @@ def campaign(workers: int, chosen: list[tuple[tuple[str, ...], str, str]]) -> li
             finally:
                 with lock:
                     free.append(mine)
+            with lock:
+                keep(result)
             print("%s %s %s %s: %s" % ("ok " if not result["wrong"] else "RED", venue, policy, "+".join(names),
                                        "; ".join(result["wrong"]) or "%s in %.1f s %s" % (
                                            "/".join(result["states"]), result["seconds"], "; ".join(result["told"]))),
@@ -219,19 +227,41 @@ def main() -> int:
     chosen = parser.parse_args()
     only = {name for name in chosen.only.split(",") if name}
     began, bound = time.monotonic(), digest()
-    results = campaign(chosen.workers, [one for one in runs() if not only or set(one[0]) <= only])
+    kept = {} if only else {case(one): one for one in recorded(bound) if not one["wrong"]}
+
+    def keep(result: dict[str, Any]) -> None:
+        kept[case(result)] = result
+        if not only and bound == digest():
+            write(bound, kept)
+    todo = [one for one in runs() if (not only or set(one[0]) <= only) and one not in kept]
+    results = campaign(chosen.workers, todo, keep)
     red = [one for one in results if one["wrong"]]
-    print("%d cases, %d red, %.0f s" % (len(results), len(red), time.monotonic() - began))
-    if not only and bound == digest():
-        write(bound, results)
+    print("%d cases, %d run now, %d red, %.0f s" % (len(kept), len(results), len(red), time.monotonic() - began))
     return 1 if red else 0
 
 
-def write(bound: str, results: list[dict[str, Any]]) -> None:
-    """Write the record."""
+def case(result: dict[str, Any]) -> tuple[tuple[str, ...], str, str]:
+    """Return which case a result is of."""
+    return tuple(result["faults"]), result["venue"], result["policy"]
+
+
+def recorded(bound: str) -> list[dict[str, Any]]:
+    """Return the results that are recorded for this digest."""
+    try:
+        record = json.loads(RECORD.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return list(record["results"]) if record.get("digest") == bound else []
+
+
+def write(bound: str, kept: dict[tuple[tuple[str, ...], str, str], dict[str, Any]]) -> None:
+    """Write the record in one step."""
     RECORD.parent.mkdir(exist_ok=True)
-    RECORD.write_text(json.dumps({"digest": bound, "cases": len(results), "red": sum(1 for one in results if one["wrong"]),
-                                  "faults": list(FAULTS), "results": results}, indent=1) + "\n", encoding="utf-8")
+    results = [kept[one] for one in runs() if one in kept]
+    fresh = RECORD.with_suffix(".new")
+    fresh.write_text(json.dumps({"digest": bound, "cases": len(results), "wanted": len(runs()),
+                                 "red": sum(1 for one in results if one["wrong"]), "results": results}, indent=1) + "\n", encoding="utf-8")
+    fresh.replace(RECORD)
 
 
 if __name__ == "__main__":
