@@ -112,32 +112,45 @@ def attempt(way: Way) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def main() -> int:
-    """Try every way, write the record, and return 2 when one armed or was not named."""
-    world, rows = Lab(), []
-    before = armed(world)
-    for way in WAYS:
-        code, output = attempt(way)
-        now = armed(world)
-        said = [line.strip() for line in output.splitlines() if way.words and way.words in " ".join(line.split())]
-        last = [line.strip() for line in output.splitlines() if "rror" in line or "ATAL" in line or "fatal" in line]
-        row = {"way": way.name, "exit": code, "armed": now != before, "named": bool(said) if way.words else code != 0,
-               "said": ((said or last or ["nothing"])[0]).replace(str(ROOT), "")[:300]}
-        rows.append(row)
-        words = f"{'ARMED' if row['armed'] else 'held'}, {'named' if row['named'] else 'NOT NAMED'}"
-        print(f"{words}, exit {code}: {way.name}: {row['said'][:140]}", flush=True)
-    world.close()
-    bad = [row for row in rows if row["armed"] or not row["named"] or row["exit"] == 0]
-    figures = {"ways tried with the journey on the lab": len(rows),
-               "that armed": sum(bool(row["armed"]) for row in rows),
+def tried(way: Way, world: Lab, before: list[str]) -> dict[str, object]:
+    """Try a way and return its row of the record."""
+    code, output = attempt(way)
+    now = armed(world)
+    said = [line.strip() for line in output.splitlines() if way.words and way.words in " ".join(line.split())]
+    last = [line.strip() for line in output.splitlines() if "rror" in line or "ATAL" in line or "fatal" in line]
+    told = ((said or last or ["nothing"])[0]).replace(str(ROOT), "")[:300]
+    named = bool(said) if way.words else code != 0
+    return {"way": way.name, "exit": code, "armed": now != before, "named": named, "said": told, "at": utc()}
+
+
+def write(rows: list[dict[str, object]]) -> None:
+    """Write the record."""
+    figures = {"ways tried with the journey on the lab": len(rows), "that armed": sum(bool(row["armed"]) for row in rows),
                "that were not named": sum(not row["named"] for row in rows), "ways tried by tests of the arming": len(TESTED)}
     about = "Each way was tried with the real journey; none may arm, each is named."
-    body = {"title": "Ways around the gates", "about": about, "at": utc(),
-            "figures": figures, "ways": rows, "tested": TESTED,
-            "notes": [*(f"{row['way']}: exit {row['exit']}, {row['said'][:160]}" for row in rows),
-                      *(f"{way}: `{place}`" for way, place in TESTED.items())]}
+    notes = [*(f"{row['way']}: exit {row['exit']}, {str(row['said'])[:160]}" for row in rows),
+             *(f"{way}: `{place}`" for way, place in TESTED.items())]
+    body = {"title": "Ways around the gates", "about": about, "at": utc(), "figures": figures, "ways": rows, "tested": TESTED,
+            "notes": notes}
     write_atomic(RECORD, (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode(), 0o644)
-    return 2 if bad or untested() else 0
+
+
+def main() -> int:
+    """Try every way that the record does not hold yet (all with --again), and return 2 when one armed or was not named."""
+    world = Lab()
+    kept = json.loads(RECORD.read_text("utf-8"))["ways"] if RECORD.is_file() and "--again" not in sys.argv else []
+    rows = [row for row in kept if row["way"] in {way.name for way in WAYS}]
+    before = armed(world)
+    for way in WAYS:
+        if way.name in {row["way"] for row in rows}:
+            continue
+        rows.append(tried(way, world, before))
+        write(rows)
+        row = rows[-1]
+        words = f"{'ARMED' if row['armed'] else 'held'}, {'named' if row['named'] else 'NOT NAMED'}"
+        print(f"{words}, exit {row['exit']}: {way.name}: {str(row['said'])[:140]}", flush=True)
+    world.close()
+    return 2 if untested() or any(row["armed"] or not row["named"] or row["exit"] == 0 for row in rows) else 0
 
 
 if __name__ == "__main__":

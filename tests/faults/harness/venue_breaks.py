@@ -25,6 +25,16 @@ from .lab import Lab
 QUERY = ["query-funds", "query-open-trades", "query-closed-trades", "query-ledger"]
 TRADE = [*QUERY, "modify-trades", "close-trades"]
 PREFIX = "vault:kv/kraken-micro/exchange/"
+# A bot that went back to paper because the venue failed stays there until somebody says why it may trade again.
+RELEASE = """
+python3 -c 'import json, urllib.request as u
+h = json.load(u.urlopen("http://127.0.0.1:8002/health"))
+raise SystemExit(not h["latches"]["failsafe"])' || exit 0
+systemctl stop bot-wire
+cd /opt/bot/current/app
+su -s /bin/sh bot -c 'bin/bot release --config /etc/bot/wire.json --latch failsafe --by faults --reason "a break was healed"'
+systemctl start bot-wire
+"""
 
 
 class Client:
@@ -144,6 +154,7 @@ def cruelty(name: str, params: dict[str, Any], *controls: str, account: str | No
 
     def heal(world: Lab) -> None:
         world.admin("DELETE", "cruelties/" + world.kept.pop("cruelty"))
+        world.on("bot", RELEASE)
 
     return Fault("lab", "venue", expected, break_, confirm, heal, unwatched=quiet, **more)
 
