@@ -28,6 +28,7 @@ ASK = {
     "references": "list of str; optional; secrets: references to what must stand nowhere",
     "system": "str; optional; the run's own is the default",
 }
+_GRADES = ("here", "adapter", "method")  # the strongest first
 FACTS = {
     "failed": "int; verdicts that are fail",
     "undecided": "int; verdicts that are undecided",
@@ -44,6 +45,7 @@ FACTS = {
     "unknown_issuers": "list of str; records whose issuer may not issue them",
     "envelopes": "int; records that hold",
     "unproven": "list of str; automated controls without a red proof that counts",
+    "grades": "dict; control: the strongest grade of its proofs that count",
     "readable_by_others": "list of str; files of the run that others may read",
     "files_read": "int",
     "secret_matches": "int; files in which a secret stands, in one of its spellings",
@@ -220,13 +222,19 @@ def _issuers(ask: Mapping[str, Any], look: Look) -> Observed:
 def _red_proofs(ask: Mapping[str, Any], look: Look) -> Observed:
     """A proof counts for a control as its probe is now: a changed probe has lost it. A file holds one proof, or a list as `proofs`."""
     folder, now, limit = _folder(ask, look), look.now(), float(ask.get("max_age_days") or 90) * 86400
-    proofs: Dict[str, bool] = {}
+    proofs: Dict[str, str] = {}
     for one in (one for path in sorted(folder.glob("*.json")) for one in _proofs_in(_json(path))):
         name = str(one.get("control"))
-        if one.get("control") and one.get("verdict") == "fail" and _age(one.get("at"), now) <= limit:
-            proofs[name] = proofs.get(name, False) or one.get("probe_digest") == _probe_digest(one.get("probe"))
+        if one.get("control") and one.get("verdict") == "fail" and _age(one.get("at"), now) <= limit \
+                and one.get("probe_digest") == _probe_digest(one.get("probe")):
+            proofs[name] = min(proofs.get(name, "method"), str(one.get("grade", "method")), key=_strength)
     automated = [name for name, one in _compiled(look)["controls"].items() if one.get("built") and not one.get("attest")]
-    return Observed({"unproven": sorted(name for name in automated if not proofs.get(name))}, opportunities=len(automated))
+    facts = {"unproven": sorted(name for name in automated if name not in proofs), "grades": proofs}
+    return Observed(facts, opportunities=len(automated))
+
+
+def _strength(grade: str) -> int:
+    return _GRADES.index(grade) if grade in _GRADES else len(_GRADES)
 
 
 def _proofs_in(content: Any) -> List[Dict[str, Any]]:

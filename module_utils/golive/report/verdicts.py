@@ -24,10 +24,11 @@ def controls(records: Records) -> list[Control]:
     for control_id, control in (compiled.items() if isinstance(compiled, dict) else ()):
         known[control_id] = control if isinstance(control, dict) else {}
     rows, extra = _rows(records)
-    unproven = _unproven(records)
+    unproven, grades = _unproven(records), _grades(records)
     for control_id, fields in extra.items():
         known.setdefault(control_id, fields)
-    return [_control(control_id, fields, rows.get(control_id, []), records, unproven) for control_id, fields in known.items()]
+    return [_control(control_id, fields, rows.get(control_id, []), records, unproven, grades.get(control_id, ""))
+            for control_id, fields in known.items()]
 
 
 def _rows(records: Records) -> tuple[dict[str, list[Row]], dict[str, Record]]:
@@ -114,7 +115,14 @@ def _unproven(records: Records) -> frozenset[str]:
                      if one.get("probe") == "report" and isinstance(one.get("facts"), dict) for name in words(one["facts"].get("unproven")))
 
 
-def _control(control_id: str, fields: Record, rows: list[Row], records: Records, unproven: frozenset[str]) -> Control:
+def _grades(records: Records) -> dict[str, str]:
+    """Return the grade of the red proof that this run found for each control (probe `report`)."""
+    return {str(name): str(grade) for kept in records.phases.values() for one in kept.observations
+            if one.get("probe") == "report" and isinstance(one.get("facts"), dict)
+            for name, grade in (one["facts"].get("grades") or {}).items() if isinstance(one["facts"].get("grades"), dict)}
+
+
+def _control(control_id: str, fields: Record, rows: list[Row], records: Records, unproven: frozenset[str], grade: str) -> Control:
     rows = rows + _missing_subjects(fields, rows, records)
     verdict = worst(row.verdict for row in rows)
     deciding = [row for row in rows if row.verdict == verdict]
@@ -129,7 +137,7 @@ def _control(control_id: str, fields: Record, rows: list[Row], records: Records,
         remedy=remedy(fields), probe=clean(fields.get("probe") or "", 60), seen_from=clean(fields.get("seen_from") or "", 40),
         when_live=clean(fields.get("when_live") or "", 40), waivable=fields.get("waivable") is True,
         until=max((row.until for row in deciding if row.until), default=None) if verdict == "undecided" else None,
-        proven=_proven(fields, tags), closes=any(row.closes for row in rows), judged=bool(rows))
+        proven=_proven(grade, tags), closes=any(row.closes for row in rows), judged=bool(rows))
 
 
 def _reason(deciding: list[Row]) -> str:
@@ -138,13 +146,11 @@ def _reason(deciding: list[Row]) -> str:
     return clean("; ".join(told))
 
 
-def _proven(fields: Record, tags: tuple[str, ...]) -> str:
+def _proven(grade: str, tags: tuple[str, ...]) -> str:
     """Return how strongly the control was seen red: a grade, `never`, or `grade not recorded`."""
-    proof = fields.get("proof")
-    grade = proof.get("grade") if isinstance(proof, dict) else proof
     if "unproven" in tags:
         return "never"
-    return str(grade) if grade in GRADES else "grade not recorded"
+    return grade if grade in GRADES else "grade not recorded"
 
 
 def remedy(fields: Mapping[str, Any]) -> Remedy:

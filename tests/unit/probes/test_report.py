@@ -177,6 +177,16 @@ def test_a_changed_probe_a_green_and_an_old_red_prove_nothing(run, how):
     assert run.ask("red_proofs", directory="proofs", max_age_days=90).facts["unproven"] == ["a.one"]
 
 
+def test_a_file_may_hold_many_proofs_and_the_strongest_grade_that_counts_is_told(run):
+    good = {"control": "a.one", "probe": "file", "probe_digest": bundle.probe("file").digest, "verdict": "fail", "at": utc(NOW)}
+    lost = {**good, "grade": "here", "probe_digest": "sha256:" + "0" * 64}
+    (run.root / "proofs").mkdir()
+    held = [{**good, "grade": "method"}, {**good, "grade": "adapter"}, lost, {**good, "control": "a.two", "verdict": "undecided"}]
+    (run.root / "proofs/red_proofs.json").write_text(json.dumps({"proofs": held}))
+    facts = run.ask("red_proofs", directory="proofs").facts
+    assert (facts["unproven"], facts["grades"]) == (["a.two"], {"a.one": "adapter"})
+
+
 def test_no_proof_leaves_all_unproven_but_attestations(run):
     assert run.ask("red_proofs", directory="proofs").facts["unproven"] == ["a.one", "a.two"]
 

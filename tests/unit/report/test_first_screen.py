@@ -124,6 +124,16 @@ def test_control_without_a_red_proof_is_tagged_by_what_the_run_found(runs: Modul
     assert found["some.paper"].tags == ()
 
 
+def test_the_grade_of_a_red_proof_is_the_one_that_the_run_found(runs: ModuleType, tmp_path: Path) -> None:
+    world = runs.live()
+    world.observe("signoff", "controller", control="evidence.proofs", probe="report",
+                  facts={"unproven": [], "grades": {"some.verify": "method", "some.paper": "a lie"}})
+    built = build(world.write(tmp_path))
+    found = {control.id: control.proven for control in built.controls}
+    assert (found["some.verify"], found["some.paper"]) == ("method", "grade not recorded")
+    assert dict(built.first.proven)["method"] == 1
+
+
 def test_live_with_a_red_critical_control_is_not_called_well(runs: ModuleType, tmp_path: Path) -> None:
     world = runs.live()
     world.control("orders.none_foreign", "No foreign orders", "fail", severity="critical", phase="operate")
