@@ -6,7 +6,7 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
-from golive import bundle, plan, secrets, session
+from golive import bundle, plan, secrets, session, unreached
 from golive.canonical import digest, utc
 from golive.errors import GoliveError
 
@@ -50,7 +50,7 @@ class ActionModule(ActionBase):
         try:
             out = self._low_level_execute_command(f"{python} -ISE -", in_data=bundle.script(questions, values), sudoable=True)
         except AnsibleConnectionFailure as exc:
-            raise GoliveError("not reached", found=_first_line(exc)) from None
+            raise GoliveError(f"not reached: {unreached.why(str(exc))}") from None
         except AnsibleError as exc:
             raise GoliveError("could not become root", found=_first_line(exc)) from None
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
-from golive import report, rundir, session
+from golive import report, rundir, session, unreached
 from golive.canonical import utc
 from golive.errors import GoliveError
 
@@ -121,7 +121,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def _host(self, result: Any, status: str) -> None:
         if self._run is not None:
-            text = "" if result.task.no_log else str(result.result.get("msg", ""))[:500]
+            text = "" if result.task.no_log else str(result.result.get("msg", ""))[:2000]
+            text = unreached.why(text) if status == "unreachable" else text[:500]
             self._append(self._run.path / "hosts.jsonl", {"host": result.host.get_name(), "status": status, "phase": self._phase,
                                                           "task": result.task.get_name(), "text": text, "at": utc()})
 

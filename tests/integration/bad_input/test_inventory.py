@@ -49,6 +49,11 @@ def test_the_groups_are_those_that_the_plays_name(folder: Path) -> None:
     assert {"bots", "targets", "guards", "kill_machines"} <= wanted_groups(ROOT)
 
 
+def test_a_play_may_name_a_host(folder: Path) -> None:
+    (folder / "playbooks/one_host.yml").write_text("- hosts: bot\n")
+    assert check(folder / "inventories/one/lab.yml", folder) is True
+
+
 @pytest.mark.parametrize(("name", "system", "words"), [
     ("labb.yml", "one", "there is no such inventory file, expected inventories/one/lab.yml"),
     ("lab.yml", "onne", "there is no such inventory file, expected inventories/one/lab.yml"),
