@@ -18,7 +18,8 @@ settings.load_profile("golive")
 INTEGRATION = Path(__file__).parent / "integration"
 # Each takes minutes on hosts of its own. The lab itself and the journey are not here: they run always.
 SLICED = sorted(str(INTEGRATION / name) for name in (
-    "arming/test_arm_action.py", "arming/test_ticket_drill.py", "arming/test_unit.py", "bot/test_key_check.py", "bot/test_role.py",
+    "arming/test_arm_action.py", "arming/test_ticket_drill.py", "arming/test_unit.py", "bad_input/test_controller_disk.py",
+    "bad_input/test_target.py", "bot/test_key_check.py", "bot/test_role.py",
     "guard/test_role.py",
     "sets/test_backup.py", "sets/test_four_runs.py", "sets/test_lockout.py", "sets/test_log_rotation.py", "sets/test_restart.py",
     "sets/test_secrets.py"))
