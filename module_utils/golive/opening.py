@@ -1,7 +1,9 @@
-"""Questions about the moment before the first live order: they are asked until the bot is armed, and their answer is kept from then on.
+"""Questions that can only be asked before the bot is armed: their answer is kept from then on.
 
-An account that trades holds positions, and a ledger that is written is not empty: asked again, both would be red for no reason, and a
-renewed ticket could never be armed. So while the ticket that this run found on the host is in force, the verdict that the arming run
+Some are about the moment before the first live order (`opening: true`): an account that trades holds positions, a ledger that is
+written is not empty, and the key lies on the host. Others would take a nonce from the running bot (`drift: when_free`); only that
+reason counts, a venue that does not answer stays undecided, and what is seen red is red. Asked again, both would close gates for no
+reason, and no second run would end. So while the ticket that this run found on the host is in force, the verdict that the arming run
 wrote into its gate is carried over. Its gate record must be the one that the audit chain names. After a kill, a disarming, or where the
 record is gone, the question is asked anew.
 """
@@ -22,6 +24,7 @@ IN_FORCE = ("valid", "expired")
 DONE = ("arm.done", "ramp.done")
 GATE_ACT = "gate"
 SEEN = "seen before it was armed"
+NOT_FREE = "spends a nonce of the key, and"  # the words of golive.exchange.ask
 
 
 def keep(run: RunDir, host: str, shown: Mapping[str, Any]) -> None:
@@ -41,14 +44,19 @@ def outdated(run: RunDir, host: str, shown: Mapping[str, Any]) -> bool:
 
 
 def carried(run: RunDir, controls: Mapping[str, Mapping[str, Any]], found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the verdicts of a phase; those of opening questions as the run that armed the subject recorded them."""
-    if not any(controls[one["control"]].get("opening") for one in found):
+    """Return the verdicts of a phase; those that can only be given before arming as the run that armed the subject recorded them."""
+    if not any(_only_before(controls[one["control"]], one) for one in found):
         return list(found)
     try:
         lines: Sequence[Mapping[str, Any]] = acts.log_of(run).verify().lines
     except GoliveError:
         return list(found)  # whoever arms refuses by the broken chain itself
-    return [_one(run, lines, one) if controls[one["control"]].get("opening") else one for one in found]
+    return [_one(run, lines, one) if _only_before(controls[one["control"]], one) else one for one in found]
+
+
+def _only_before(control: Mapping[str, Any], verdict: Mapping[str, Any]) -> bool:
+    taken = verdict["verdict"] == "undecided" and NOT_FREE in str(verdict["reason"])
+    return bool(control.get("opening")) or (control.get("drift") == "when_free" and taken)
 
 
 def _one(run: RunDir, lines: Sequence[Mapping[str, Any]], now: dict[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from golive import acts, opening, rundir
 from golive.canonical import file_digest
+from golive.exchange import ask
 
-CONTROLS: dict[str, dict[str, Any]] = {"account.opening": {"opening": True}, "other.thing": {"opening": False}}
+CONTROLS: dict[str, dict[str, Any]] = {"account.opening": {"opening": True}, "other.thing": {"opening": False},
+                                       "key.rights": {"drift": "when_free"}}
 TICKET = "sha256:" + "a" * 64
 
 
@@ -83,6 +85,17 @@ def test_an_edited_chain_carries_nothing(world: World) -> None:
 @pytest.mark.parametrize("changes", [{"control": "other.thing"}, {"subject": "bot2"}, {"vantage": "outside"}])
 def test_other_questions_subjects_and_vantages_are_judged_as_they_are_seen(world: World, changes: dict[str, Any]) -> None:
     assert world.asked(**changes)["verdict"] == "fail"
+
+
+def test_what_cannot_be_asked_while_the_bot_runs_keeps_its_answer_and_what_is_seen_red_is_red(world: World) -> None:
+    world.judge(world.before, verdict("key.rights"))
+    taken = f"asking the venue {opening.NOT_FREE} bot-live.service is active"
+    now = [verdict("key.rights", word, reason=reason) for word, reason in (
+        ("undecided", taken), ("undecided", "the venue did not answer"), ("fail", taken), ("pass", "as wanted"))]
+    assert [one["verdict"] for one in opening.carried(world.now, CONTROLS, now)] == ["pass", "undecided", "fail", "pass"]
+    assert opening.NOT_FREE in Path(ask.__file__).read_text("utf-8"), "the key check says it in other words by now"
+    opening.keep(world.now, "bot", {"state": "none", "digest": None})
+    assert opening.carried(world.now, CONTROLS, now) == now
 
 
 def test_a_later_renewal_carries_it_on_with_the_first_time(world: World) -> None:
