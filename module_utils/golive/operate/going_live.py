@@ -1,8 +1,11 @@
-"""The three steps around the start of the live bot, each safe to repeat.
+"""The steps around the start of the live bot, each safe to repeat.
 
-`hold` ends entries before a live unit that does not run is started; `await` waits until its unit runs, its own word says live and the
-kernel says that it talks to the venue; `release` lets entries begin, after the gate of phase live has judged. A gate that stays closed
-leaves a bot that protects what it holds and opens nothing. One file, standard library only, Python 3.9+.
+`hold` ends entries before a live unit is started, or started anew because it runs what is no longer on disk; `await` waits until its unit
+runs, its own word says live and the kernel says that it talks to the venue; `release` lets entries begin, after the gate of phase live has
+judged. A gate that stays closed leaves a bot that protects what it holds and opens nothing. One file, standard library only, Python 3.9+.
+
+The live unit has no drop-in of ours that could note what it was started with: nothing may stand between it and its ExecCondition. The
+kernel's times tell it: a file that was changed after the process was started is not what the process runs.
 """
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from typing import Any, Dict, List, Optional, Set
 OURS = "golive: the gate of phase live has not opened yet\n"
 CONTROL = "/run/bot/live/no_entries"
 PAUSE_S = 0.2
+SAME_S = 1.0  # the kernel's two clocks and its ticks
 ESTABLISHED = "01"
 VERIFIER = "/usr/local/lib/golive/ticket.py"
 
@@ -32,7 +36,7 @@ def main(payload: Dict[str, Any]) -> None:
         if payload["step"] == "await":
             answer = awaited(payload["unit"], payload["url"], int(payload["port"]), float(payload["seconds"]))
         else:
-            answer = {"hold": hold, "release": release}[payload["step"]](payload["unit"], bool(payload["check"]))
+            answer = {"hold": hold, "release": release}[payload["step"]](payload)
     except Problem as exc:
         answer = {"problem": str(exc)}
     except (OSError, subprocess.SubprocessError) as exc:
@@ -40,11 +44,18 @@ def main(payload: Dict[str, Any]) -> None:
     sys.stdout.write("\n--golive %s %s\n" % (payload["nonce"], json.dumps(answer)))
 
 
-def hold(unit: str, check: bool) -> Dict[str, Any]:
-    """End entries where the unit is still to be started. What runs already was released once, and is not held again."""
-    if running(unit) or os.path.exists(CONTROL):
-        return {"changes": []}
-    if not check:
+def hold(payload: Dict[str, Any]) -> Dict[str, Any]:
+    """End entries where the unit is to be started, or anew; return `{changes, held}`.
+
+    `watched` are files and links; `foreseen` says that a dry run would change one of them. What runs as it lies on disk is not held again.
+    """
+    unit, check = payload["unit"], bool(payload["check"])
+    pid = running(unit)
+    outdated = bool(pid) and (bool(payload["foreseen"]) or any(changed(path) > started(pid) + SAME_S for path in payload["watched"]))
+    if pid and not outdated:
+        return {"changes": [], "held": False}
+    changes = [] if os.path.exists(CONTROL) else [_change("create", None, OURS.strip())]
+    if changes and not check:
         fresh = os.path.join(os.path.dirname(CONTROL), ".no_entries.golive")
         with open(fresh, "w", encoding="utf-8") as handle:
             handle.write(OURS)
@@ -52,22 +63,48 @@ def hold(unit: str, check: bool) -> Dict[str, Any]:
             os.fsync(handle.fileno())
         os.chmod(fresh, 0o644)
         os.replace(fresh, CONTROL)
-    return {"changes": [_change("create", None, OURS.strip())]}
+    if outdated:
+        changes.append({"object": "unit:" + unit, "op": "restart", "before": "process %d" % pid, "after": "another process"})
+        if not check:
+            done = subprocess.run(["systemctl", "restart", unit], stdin=subprocess.DEVNULL, capture_output=True, timeout=90, check=False)
+            if done.returncode != 0:
+                words = done.stderr.decode("utf-8", "replace").strip().splitlines()
+                raise Problem("systemctl restart %s: %s" % (unit, (words or ["exit %d" % done.returncode])[0][:200]))
+    return {"changes": changes, "held": bool(changes)}
 
 
-def release(unit: str, check: bool) -> Dict[str, Any]:
-    """Let entries begin if it was `hold` that ended them; `kept`: somebody else did (guard, a person, a restart), and it stays."""
+def release(payload: Dict[str, Any]) -> Dict[str, Any]:
+    """Let entries begin if it was `hold` that ended them; `kept`: somebody else did (guard, a person, a restart), and it stays.
+
+    `held`: in a dry run `hold` would have written the file, so that it would be there to take away.
+    """
     try:
         with open(CONTROL, encoding="utf-8") as handle:
             found = handle.read(1024)
     except FileNotFoundError:
-        predicted = check and not running(unit)  # a dry run: hold has written nothing
+        predicted = payload["check"] and payload["held"]
         return {"changes": [_change("delete", OURS.strip(), None)] if predicted else [], "kept": False}
     if found != OURS:
         return {"changes": [], "kept": True}
-    if not check:
+    if not payload["check"]:
         os.unlink(CONTROL)
     return {"changes": [_change("delete", OURS.strip(), None)], "kept": False}
+
+
+def started(pid: int) -> float:
+    """Return when a process was started, in seconds since 1970, by the kernel's clock."""
+    with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as handle:
+        ticks = int(handle.read().rpartition(")")[2].split()[19])
+    with open("/proc/uptime", encoding="ascii") as handle:
+        return time.time() - float(handle.read().split()[0]) + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def changed(path: str) -> float:
+    """Return when a file or link itself was last changed; one that is not there was never changed."""
+    try:
+        return os.lstat(path).st_ctime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _change(op: str, before: Optional[str], after: Optional[str]) -> Dict[str, Any]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -64,27 +65,67 @@ def ops(answer: dict[str, Any]) -> list[str]:
     return [one["op"] for one in answer["changes"]]
 
 
+def hold(check: bool = False, watched: tuple[str, ...] = (), foreseen: bool = False) -> dict[str, Any]:
+    return going_live.hold({"unit": "u", "check": check, "watched": list(watched), "foreseen": foreseen})
+
+
+def release(check: bool = False, held: bool = False) -> dict[str, Any]:
+    return going_live.release({"unit": "u", "check": check, "held": held})
+
+
 def test_entries_end_before_the_start_and_begin_after_the_gate(unit: dict[str, int]) -> None:
-    assert [ops(going_live.hold("u", True)), ops(going_live.release("u", True))] == [["create"], ["delete"]]  # predicted, nothing written
+    predicted = hold(check=True)
+    assert [ops(predicted), ops(release(check=True, held=predicted["held"]))] == [["create"], ["delete"]]
     assert not os.path.exists(going_live.CONTROL)
-    assert ops(going_live.hold("u", False)) == ["create"]
-    assert ops(going_live.hold("u", False)) == []
-    unit["pid"] = 7
+    assert ops(hold()) == ["create"]
+    assert ops(hold()) == []
+    unit["pid"] = os.getpid()
     assert os.path.exists(going_live.CONTROL)
-    assert ops(going_live.release("u", False)) == ["delete"]
-    assert [ops(step("u", check)) for check in (True, False) for step in (going_live.hold, going_live.release)] == [[], [], [], []]
+    assert ops(release()) == ["delete"]
+    assert [ops(one) for one in (hold(True), release(True), hold(), release())] == [[], [], [], []]
     assert not os.path.exists(going_live.CONTROL)
+
+
+def test_a_bot_that_runs_what_is_no_longer_on_disk_is_held_and_started_anew(unit: dict[str, int], tmp_path: Path,
+                                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    called = list[list[str]]()
+    monkeypatch.setattr(going_live.subprocess, "run", lambda argv, **_how: called.append(argv) or type("D", (), {"returncode": 0}))
+    config = tmp_path / "live.json"
+    config.write_text("{}")
+    unit["pid"] = os.getpid()
+    monkeypatch.setattr(going_live, "started", lambda _pid: config.stat().st_ctime + 5)
+    assert ops(hold(watched=(str(config), str(tmp_path / "absent")))) == []
+    monkeypatch.setattr(going_live, "started", lambda _pid: config.stat().st_ctime - 5)
+    assert ops(hold(check=True, watched=(str(config),))) == ["create", "restart"]
+    assert (called, os.path.exists(going_live.CONTROL)) == ([], False)
+    assert ops(hold(watched=(str(config),))) == ["create", "restart"]
+    assert (called, os.path.exists(going_live.CONTROL)) == ([["systemctl", "restart", "u"]], True)
+
+
+def test_a_dry_run_foresees_the_restart_by_a_file_that_is_not_written_yet(unit: dict[str, int]) -> None:
+    unit["pid"] = os.getpid()
+    assert ops(hold(check=True, foreseen=True)) == ["create", "restart"]
+
+
+def test_the_start_of_a_process_is_the_kernels() -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        assert abs(going_live.started(child.pid) - os.stat(f"/proc/{child.pid}").st_ctime) < 60
+        assert going_live.started(child.pid) > going_live.started(1) - 1
+    finally:
+        child.kill()
+        child.wait()
 
 
 def test_what_somebody_else_stopped_stays_stopped(unit: dict[str, int]) -> None:
     Path(going_live.CONTROL).write_text("guard\n")
-    assert ops(going_live.hold("u", False)) == []
-    assert going_live.release("u", False) == {"changes": [], "kept": True}
+    assert ops(hold()) == []
+    assert release() == {"changes": [], "kept": True}
     assert Path(going_live.CONTROL).read_text() == "guard\n"
 
 
 def test_a_run_that_broke_off_behind_the_start_is_released_by_the_next_one(unit: dict[str, int]) -> None:
-    going_live.hold("u", False)
-    unit["pid"] = 7
-    assert ops(going_live.release("u", True)) == ["delete"]
-    assert ops(going_live.release("u", False)) == ["delete"]
+    hold()
+    unit["pid"] = os.getpid()
+    assert ops(release(check=True)) == ["delete"]
+    assert ops(release()) == ["delete"]
