@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import hvac
 import requests
-from hvac.exceptions import VaultError
+from hvac.exceptions import InternalServerError, VaultError
 
 from ..errors import GoliveError
 from ..rundir import write_atomic
@@ -23,17 +23,32 @@ _REFUSED = re.compile(r"certificate verify failed: ([^(]{1,120})")
 
 def said(action: Callable[[], _T], what: str) -> _T:
     """Call the store. Raises GoliveError with the store's own words; hvac's errors hold paths and reasons, never values."""
+    stranger = GoliveError(f"what stands at the store's address gave no answer of a store, asked to {what}",
+                           todo="look for a proxy or another service at vault_address")
     try:
-        return action()
+        answer = action()
+        # hvac hands on what is no JSON as it is: right for a snapshot and for "no content", wrong for the page of a proxy.
+        if isinstance(answer, requests.Response) and answer.status_code == 200 and answer.content[:2] != b"\x1f\x8b":
+            raise stranger
+        return answer
+    except (TypeError, KeyError, requests.exceptions.JSONDecodeError):
+        raise stranger from None
     except VaultError as exc:
         words = "; ".join(str(one) for one in (exc.errors or [])) or str(exc).split(", on ")[0]
-        raise GoliveError(f"the store refused to {what}", found=words[:300]) from None
+        raise GoliveError(f"the store refused to {what}", found=words[:300], todo=_todo(exc, words)) from None
     except requests.exceptions.SSLError as exc:
         reason = _REFUSED.search(str(exc))  # OpenSSL's own words: has expired, self-signed, hostname mismatch
         raise GoliveError(f"the store's certificate is not accepted, asked to {what}", found=reason and reason[1].strip(),
                           todo="an expired one is renewed by the role tls; else check vault_controller_ca_file") from None
     except requests.exceptions.RequestException as exc:
         raise GoliveError(f"the store does not answer, asked to {what}", found=type(exc).__name__) from None
+
+
+def _todo(exc: VaultError, words: str) -> str | None:
+    if isinstance(exc, InternalServerError) and "internal error" in words:
+        # It says no more to a client; most often it could write none of its audit devices, and then it serves nobody.
+        return "look at its audit devices first: with every one of them on a full disk it refuses to serve; then at its journal"
+    return None
 
 
 def unauthenticated(settings: Settings, timeout_s: float = TIMEOUT_S) -> hvac.Client:

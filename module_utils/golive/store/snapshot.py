@@ -99,8 +99,11 @@ def drill(manifest_path: Path, binary: Path, keepers: bring_up.Keepers) -> dict[
     started = time.monotonic()
     with _empty_store(binary, manifest["audit_files"]) as settings:
         anonymous = client.unauthenticated(settings, bring_up.PATIENT_S)
-        made = said(lambda: anonymous.sys.initialize(secret_shares=1, secret_threshold=1), "be initialised")
-        said(lambda: anonymous.sys.submit_unseal_key(made["keys_base64"][0]), "be unsealed")
+        # With as many shares as the saved one: a store that takes a snapshot goes on counting shares as it was initialised.
+        count = len(keepers.names)
+        made = said(lambda: anonymous.sys.initialize(secret_shares=count, secret_threshold=keepers.threshold), "be initialised")
+        for share in made["keys_base64"][: keepers.threshold]:
+            said(lambda share=share: anonymous.sys.submit_unseal_key(share), "be unsealed")  # type: ignore[misc]
         bring_up._await_active(anonymous)
         anonymous.token = made["root_token"]
         said(lambda: anonymous.sys.force_restore_raft_snapshot(data), "take the snapshot")

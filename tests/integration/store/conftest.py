@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,12 @@ class Server:
     folder: Path
     settings: Settings
     process: subprocess.Popen[bytes] | None = None
+    prefix: list[str] = field(default_factory=list)
 
     def start(self) -> None:
         binary = vault_folder() / "vault"
         assert binary.is_file(), "the vault binary is not built: run `make lab` or scripts/setup vault"
-        self.process = subprocess.Popen([str(binary), "server", "-config", str(self.folder / "vault.hcl")],
+        self.process = subprocess.Popen([*self.prefix, str(binary), "server", "-config", str(self.folder / "vault.hcl")],
                                         stdout=(self.folder / "out").open("ab"), stderr=subprocess.STDOUT)
         deadline = time.monotonic() + 60
         while True:

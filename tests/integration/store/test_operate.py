@@ -17,7 +17,7 @@ from golive.store import audit_reading, break_glass, bring_up, client, config, p
 
 from .conftest import Server, prepare
 
-PEOPLE = ["lab-ada"]
+PEOPLE = ["lab-ada", "lab-bob", "lab-cy"]
 Notes = list[tuple[str, dict[str, Any]]]
 KEY = "vault:kv/slice/exchange/wire#key"
 OLD, NEW = (json.dumps({"key": f"SANDBOX-{word}", "secret": word * 12}) for word in ("old1A", "new2B"))
@@ -38,7 +38,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("store")
     running = prepare(folder)
     running.start()
-    keepers = bring_up.Keepers(PEOPLE, people.enrol(folder / "people", PEOPLE), 1, folder / "shares", folder / "people")
+    keepers = bring_up.Keepers(PEOPLE, people.enrol(folder / "people", PEOPLE), 2, folder / "shares", folder / "people")
     processes = {"bot": {"reads": ["exchange/wire"], "from": ["127.0.0.1/32"]}}
     want = wanted.joined(wanted.system_wants("slice", [str(folder / "audit.log")], ["127.0.0.1/32"], identity_ttl=3600),
                          wanted.processes_want("slice", processes))

@@ -1,0 +1,63 @@
+"""audit_log: whether each audit device of the secret store is written, now, and has room for more. Reads times, never requests."""
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime, timezone
+from typing import Any, Dict, List, Mapping, Optional
+
+from ..errors import Undecided
+from .look import Look, Observed
+
+WITNESS = "kernel"
+DEADLINE_S = 10
+ASK = {"files": "list of str; required; the files of the store's audit devices, on its own host"}
+FACTS = {
+    "devices": "int; files that were asked about",
+    "missing": "list of str; files that are not there",
+    "ages_s": "list of number; since the last line of each, by its own time",
+    "lags_s": "list of number; how far the last line of each is behind that of the one that is ahead",
+    "free_bytes": "list of int; room on the file system of each",
+    "readable_by_others": "list of str; files that more than their owner may read",
+}
+_TAIL = 1 << 20
+
+
+def observe(ask: Mapping[str, Any], look: Look) -> Observed:
+    """Opportunities are the files whose last line could be read."""
+    paths = [str(one) for one in ask.get("files") or []]
+    if not paths:
+        raise Undecided("the question names no file")
+    missing = [path for path in paths if not os.path.isfile(path)]
+    there = [path for path in paths if path not in missing]
+    last = [_last(path) for path in there]
+    known = [one for one in last if one is not None]
+    if len(known) != len(there):
+        raise Undecided("an audit log holds no line with a time: %s" % ", ".join(p for p, one in zip(there, last) if one is None))
+    now, ahead = look.now().timestamp(), max(known) if known else 0.0
+    facts: Dict[str, Any] = {
+        "devices": len(paths), "missing": missing,
+        "ages_s": [round(max(0.0, now - one), 3) for one in known], "lags_s": [round(ahead - one, 3) for one in known],
+        "free_bytes": [_free(path) for path in there],
+        "readable_by_others": [path for path in there if os.stat(path).st_mode & 0o077],
+    }  # fmt: skip
+    return Observed(facts, opportunities=len(known))
+
+
+def _last(path: str) -> Optional[float]:
+    """Return the time of the last whole line; a device on a full disk may have half a line behind it."""
+    with open(path, "rb") as handle:
+        handle.seek(max(0, os.path.getsize(path) - _TAIL))
+        lines: List[bytes] = handle.read().split(b"\n")
+    for line in reversed(lines):
+        try:
+            at = str(json.loads(line)["time"])
+            return datetime.strptime(at[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
+        except (ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def _free(path: str) -> int:
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize
