@@ -75,9 +75,10 @@ def check(playbook: Path, roles: Path, groups: Mapping[str, Sequence[str]], load
     seen, known = 0, {}
     for use in uses(playbook, load):
         if use.role not in known:
-            spec = load(str(roles / use.role / "meta/argument_specs.yml"))["argument_specs"]["main"].get("options") or {}
-            defaults = roles / use.role / "defaults/main.yml"
-            known[use.role] = (spec, (load(str(defaults)) or {}) if defaults.is_file() else {})
+            read = {name: (load(str(path)) or {}) if (path := roles / use.role / name).is_file() else {}
+                    for name in ("meta/argument_specs.yml", "defaults/main.yml")}
+            spec = (read["meta/argument_specs.yml"].get("argument_specs") or {}).get("main") or {}
+            known[use.role] = (spec.get("options") or {}, read["defaults/main.yml"])
         options, defaults_of_role = known[use.role]
         for host in hosts_of(use.pattern, groups):
             variables = {**defaults_of_role, **variables_of(host), **use.given}
