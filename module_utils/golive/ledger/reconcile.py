@@ -18,6 +18,7 @@ class Sum(NamedTuple):
 
 # Prices in the ledger are averages over the executions of an order, so sums may differ by rounding (quote currency).
 _TOLERANCE = Decimal("1E-6")
+_OLD_NAMES = {"BTC": "XXBT", "DOGE": "XXDG"}  # of Kraken's assets that have an X before them, those with another name besides
 
 
 def of_ledger(records: List[Record], start_ms: float, end_ms: float) -> Dict[str, Sum]:
@@ -55,8 +56,14 @@ def missing_holdings(records: List[Record], balances: Dict[str, Decimal]) -> Lis
             volume = decimal(record.get("volume"), record)
             pair = str(record.get("pair"))
             held[pair] = max(ZERO, held.get(pair, ZERO) + (volume if record.get("side") == "buy" else -volume))
-    return ["%s: %s in the ledger, %s in the account" % (pair, text(volume), text(balances.get(pair.split("/")[0], ZERO)))
-            for pair, volume in sorted(held.items()) if volume > balances.get(pair.split("/")[0], ZERO)]
+    return ["%s: %s in the ledger, %s in the account" % (pair, text(volume), text(_balance(pair, balances)))
+            for pair, volume in sorted(held.items()) if volume > _balance(pair, balances)]
+
+
+def _balance(pair: str, balances: Dict[str, Decimal]) -> Decimal:
+    """Return what the account holds of a pair's base. Kraken's Balance calls its oldest assets XXBT, XETH, XXRP (docs.kraken.com, REST)."""
+    base = pair.split("/")[0]
+    return balances.get(base, balances.get(_OLD_NAMES.get(base, "X" + base), ZERO))
 
 
 def of_trades(trades: Dict[str, Any], start_ms: float, end_ms: float) -> Dict[str, Sum]:

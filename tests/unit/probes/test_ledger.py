@@ -315,3 +315,10 @@ def test_a_position_that_the_account_does_not_hold_is_a_difference() -> None:
 def test_times_are_utc() -> None:
     assert datetime.fromtimestamp(NOW_MS / 1000, UTC) - NOW < timedelta(seconds=1)
     assert json.loads(running(1).lines()[0])["kind"] == "start"
+
+
+@pytest.mark.parametrize(("pair", "asset"), [("SHIB/USDT", "SHIB"), ("XRP/USDT", "XXRP"), ("ETH/USDT", "XETH"), ("BTC/USDT", "XXBT")])
+def test_a_position_is_found_by_the_venues_own_name_of_its_asset(pair: str, asset: str) -> None:
+    book = Book().add("fill", 9, pair=pair, side="buy", volume="5", price="1", fee="0", txid="O")
+    assert reconcile.missing_holdings(book.records, {asset: Decimal(5)}) == []
+    assert len(reconcile.missing_holdings(book.records, {asset: Decimal(4)})) == 1
