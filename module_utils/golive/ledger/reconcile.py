@@ -62,7 +62,7 @@ def missing_holdings(records: List[Record], balances: Dict[str, Decimal]) -> Lis
 
 def _balance(pair: str, balances: Dict[str, Decimal]) -> Decimal:
     """Return what the account holds of a pair's base. Kraken's Balance calls its oldest assets XXBT, XETH, XXRP (docs.kraken.com, REST)."""
-    base = pair.split("/")[0]
+    base = pair.partition("/")[0]
     return balances.get(base, balances.get(_OLD_NAMES.get(base, "X" + base), ZERO))
 
 
