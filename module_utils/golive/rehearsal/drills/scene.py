@@ -19,8 +19,6 @@ from .hosts import Host, wait_for
 
 UNIT, FOLDER = "bot-live.service", "/run/golive-drill"
 TICKET_TIMER, GUARD = "golive-ticket.timer", "golive-guard-drill"
-# A drill's venue is cruel to everyone: the wire half would latch its failsafe, rightly, and be on paper for good. It rests meanwhile.
-PAPER_UNIT = "bot-wire.service"
 CONFIG, CONTROLS = f"{FOLDER}/live.json", f"{FOLDER}/control/live"
 DROP_INS = f"/run/systemd/system/{UNIT}.d"
 DROP_IN = f"{DROP_INS}/90-golive-drill.conf"
@@ -73,14 +71,11 @@ class Scene:
         self.kill_rights = kill_rights
         self.url, self.ca_file = venue_url, ca_file
         self.keys: list[dict[str, str]] = []
-        self._paused = False
         self._orders: Kraken | None = None
 
     def __enter__(self) -> Scene:
         self._refuse_what_trades()
         self.clear()
-        self._paused = self.bot.unit(PAPER_UNIT)["ActiveState"] in ("active", "activating")
-        self.bot.run("systemctl", "stop", PAPER_UNIT)
         self.exchange.ask("POST", "accounts", {"name": self.account, "balances": {"USDT": "1000"}, "tier": "unlimited",
                                                "profile": {"mode": "live", "stop_within_s": 5, "stale_s": 60}})
         key = self.mint("orders", ORDER_RIGHTS)
@@ -92,8 +87,6 @@ class Scene:
         self.clear()
         for key in self.keys:
             self.exchange.ask("POST", f"keys/{key['key']}/revoke", {})
-        if self._paused:
-            self.bot.need("systemctl", "start", PAPER_UNIT)
 
     def _refuse_what_trades(self) -> None:
         """A live unit that runs without a drill's drop-in is armed: no drill takes it away."""
