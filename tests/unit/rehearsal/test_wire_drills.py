@@ -140,3 +140,25 @@ def test_a_clock_that_runs_ahead_is_seen_by_the_process_alone(tmp_path):
     script = "import time; print(time.time() - __import__('datetime').datetime.now().timestamp())"
     done = subprocess.run([sys.executable, "-c", script], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True)
     assert 86399 < float(done.stdout) < 86401
+
+
+def test_an_exchange_that_does_not_end_in_time_is_ended_by_force(tmp_path):
+    from golive.rehearsal.wire import world as module
+
+    one = object.__new__(module.Exchange)
+    ignores = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
+    one._process = subprocess.Popen([sys.executable, "-c", ignores], stdout=subprocess.PIPE)
+    one._process.stdout.readline()
+    waited = one._process.wait
+    one._process.wait = lambda timeout=None: waited(None if timeout is None else 0.01)
+    one.stop()
+    assert one._process.returncode == -9
+
+
+def test_an_exchange_that_cannot_be_calmed_does_not_end_the_drills(world, monkeypatch):
+    def deaf(_self):
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(Nothing, "calm", deaf)
+    monkeypatch.setattr(wire, "SCENARIOS", {"a": lambda *_all: ({"x": 1}, 1)})
+    assert [one.passed for one in run(world)] == [True]

@@ -108,10 +108,14 @@ class Exchange:
         return list(self.state(account)["orders"]["open"])
 
     def stop(self) -> None:
-        """End it."""
+        """End it, by force if a loaded machine lets it not end in time: everything of it is thrown away."""
         if self._process.poll() is None:
             self._process.terminate()
-            self._process.wait(20)
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
 
 
 class Copy:
