@@ -25,9 +25,11 @@ def write_file(path: str, data: bytes, mode: int = 0o600, uid: int = -1, gid: in
         if before_rename is not None:
             before_rename(temporary)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as exc:
         if os.path.lexists(temporary):
             os.unlink(temporary)
+        if isinstance(exc, OSError):
+            exc.filename = path  # a full disk is found by write(), which knows no name
         raise
     sync_directory(directory)
 

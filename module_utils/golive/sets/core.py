@@ -1,6 +1,7 @@
 """How a set is carried out: look, decide (pure), act once, look again. The same for packages, accounts, files and units."""
 from __future__ import annotations
 
+import errno
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 
 from ..errors import GoliveError
@@ -88,7 +89,9 @@ def answer(module: Any, build: Callable[[Dict[str, Any], bool], WantedSet]) -> N
 def sentence(exc: Exception) -> str:
     """Return one sentence for an error of ours or of the operating system (which knows path and cause, no contents)."""
     if isinstance(exc, OSError):
-        return str(GoliveError("the operating system refused", where=exc.filename, found=exc.strerror or type(exc).__name__))
+        full = exc.errno in (errno.ENOSPC, errno.EDQUOT)
+        return str(GoliveError("the operating system refused", where=exc.filename, found=exc.strerror or type(exc).__name__,
+                               todo="free space there and run again; what was there before is whole" if full else None))
     return str(exc)
 
 

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 import yaml
+from golive.exchange.egress import seen_by
 from golive.exchange.model import Credential
+from golive.exchange.transport import Endpoint
 from golive.release_build import build
 
 from tests.integration.exchange.leaks import assert_clean
@@ -145,3 +147,15 @@ def test_an_unfit_key_keeps_the_bot_from_its_first_call(scene: Scene, rights: li
     assert (asked, scene.state()) == ([], "activating")
     assert_clean(scene.journal(), Credential(scene.key["key"], scene.key["secret"]))
     scene.lab.inside("systemctl", "stop", UNIT)
+
+
+def test_the_reflector_is_predicted_built_and_says_what_it_sees(scene: Scene, tmp_path: Path) -> None:
+    chain = Path(make_pki(tmp_path, HOST).ca_file).parent / "good.pem"
+    place = "/etc/golive/reflector.pem"
+    files = {"directories": [{"path": "/etc/golive"}], "files": [{"path": place, "source": str(chain), "mode": "0600"}]}
+    objects = scene.lab.four_runs({
+        "pre_tasks": [{"name": "Certificate of the test", "managed_files": files}], "roles": ["reflector"],
+        "vars": {"reflector_certificate": place, "reflector_private_key": place}})
+    assert ("unit:golive-reflector.service", "start") in objects
+    seen = seen_by([Endpoint(HOST, 9444, str(tmp_path / "ca.pem"))], 20, lambda family: family == socket.AF_INET)
+    assert seen == [GATEWAY]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import json
 import os
@@ -15,8 +16,8 @@ from typing import Any
 import pytest
 from golive.canonical import file_digest
 from golive.errors import GoliveError
-from golive.sets import acl, release_tree
-from golive.sets.core import Change, Decision, carry_out
+from golive.sets import acl, atomic, release_tree
+from golive.sets.core import Change, Decision, carry_out, sentence
 from golive.sets.managed_files import ManagedFiles
 from golive.sets.system import System
 from hypothesis import given
@@ -255,3 +256,17 @@ def test_an_archive_that_reaches_outside_is_refused(tmp_path: Path, members: dic
     path, _ = archive(tmp_path, members)
     with pytest.raises(GoliveError, match="not a plain file, directory or inner link"):
         release_tree.of_archive(path)
+
+
+def test_a_full_disk_is_named_with_the_file_and_leaves_the_old_one_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "settings"
+    path.write_text("old")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        atomic.write_file(str(path), b"new")
+    assert sentence(caught.value).startswith(f"{path}: the operating system refused, found No space left on device; free space")
+    assert (path.read_text(), [one.name for one in tmp_path.iterdir()]) == ("old", ["settings"])
