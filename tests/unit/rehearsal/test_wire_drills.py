@@ -63,7 +63,7 @@ def test_what_does_not_come_true_is_a_failed_drill_that_says_what(world, monkeyp
 
     monkeypatch.setattr(wire, "SCENARIOS", {"a": dead_bot})
     run(world)
-    (found,) = records(world)
+    found = records(world)[0]
     assert found.payload["passed"] is False
     assert found.payload["result"] == {"not_seen": "did not come true: an entry"}
 
