@@ -28,7 +28,7 @@ def write_file(path: str, data: bytes, mode: int = 0o600, uid: int = -1, gid: in
     except BaseException as exc:
         if os.path.lexists(temporary):
             os.unlink(temporary)
-        if isinstance(exc, OSError):
+        if isinstance(exc, OSError) and exc.filename is None:
             exc.filename = path  # a full disk is found by write(), which knows no name
         raise
     sync_directory(directory)

@@ -153,7 +153,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(host: System, m
 
     monkeypatch.setattr("golive.sets.atomic.os.fsync", full)
     result = done(host, files=[entry("/f", "new")])
-    assert result["msg"] == "/f: the operating system refused, found No space left on device"
+    assert result["msg"].startswith("/f: the operating system refused, found No space left on device; free space there and run again")
     assert Path(host.path("/f")).read_text() == "old"
     assert sorted(os.listdir(host.root)) == ["etc", "f"]
 
