@@ -141,9 +141,9 @@ async def at_a_rate(server: Process, makers_: list[Callable[[int], bytes]], rate
 
 async def streams(server: Process, listeners: int, seconds: float) -> dict[str, Any]:
     """So many connections listen to everything of every pair; frames that arrive are counted by their length, not parsed."""
-    counts: list[int] = [0]
+    counts = [0] * listeners
 
-    async def listen() -> None:
+    async def listen(number: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=server.context)
         key = base64.b64encode(os.urandom(16)).decode()
         head = "GET /v2 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -163,13 +163,15 @@ async def streams(server: Process, listeners: int, seconds: float) -> dict[str, 
             elif size == 127:
                 size = int.from_bytes(await reader.readexactly(8), "big")
             await reader.readexactly(size)
-            counts[0] += 1
+            counts[number] += 1
 
-    tasks = [asyncio.create_task(listen()) for _ in range(listeners)]
-    await asyncio.sleep(2)
-    counts[0], cpu, own, started = 0, server.cpu_s(), own_cpu_s(), time.perf_counter()
+    tasks = [asyncio.create_task(listen(number)) for number in range(listeners)]
+    # Each subscription is answered and has a snapshot; what is measured begins when everybody is past them.
+    while min(counts) < 3 * 6 * 2 + 20:
+        await asyncio.sleep(0.1)
+    before, cpu, own, started = sum(counts), server.cpu_s(), own_cpu_s(), time.perf_counter()
     await asyncio.sleep(seconds)
-    wall, seen = time.perf_counter() - started, counts[0]
+    wall, seen = time.perf_counter() - started, sum(counts) - before
     server_cpu = server.cpu_s() - cpu
     for task in tasks:
         task.cancel()
@@ -199,7 +201,7 @@ async def measure(args: argparse.Namespace, directory: Path) -> dict[str, Any]:
     (directory / "streams").mkdir()
     profile = Path(args.profile + ".streams") if args.profile else None
     with Process(directory / "streams", True, profile, market={"tick_s": 0.1, "flow": 1.0}) as server:
-        out["streams"] = await streams(server, 150, args.seconds)
+        out["streams"] = await streams(server, 300, args.seconds)
     return out
 
 

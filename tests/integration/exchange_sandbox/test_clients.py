@@ -67,9 +67,9 @@ def _kraken_sdk(sandbox: Sandbox, client: Client) -> None:
     user.get_balances()
     user.get_trade_balance()
     user.get_trade_volume(pair="SHIBUSDT")
-    bought = trade.create_order(ordertype="market", side="buy", pair="SHIBUSDT", volume=600000, truncate=True)
+    bought = trade.create_order(ordertype="market", side="buy", pair="SHIBUSDT", volume="600000")
     assert user.get_orders_info(txid=bought["txid"][0])
-    rest = trade.create_order(ordertype="limit", side="sell", pair="SHIBUSDT", volume=600000, price=last * 1.5, truncate=True)
+    rest = trade.create_order(ordertype="limit", side="sell", pair="SHIBUSDT", volume=600000, price="%.8f" % (last * 1.5))
     assert len(user.get_open_orders()["open"]) == 1
     trade.cancel_order(txid=rest["txid"][0])
     trade.cancel_all_orders()
