@@ -45,6 +45,15 @@ def began(lines: Sequence[Mapping[str, Any]], host: str, ticket: Mapping[str, An
     return since
 
 
+def released(lines: Sequence[Mapping[str, Any]], since: datetime) -> datetime:
+    """Return when entries began in a stage: when the gate of phase live was first written down behind its act.
+
+    Alerts count from then on: the start that belongs to the act is a bot that went down and came back.
+    """
+    moments = [parse_utc(line["at"]) for line in lines if line["act"] == "gate" and line["subject"] == "live" and line["detail"].get("open")]
+    return min((one for one in moments if one >= since), default=since)
+
+
 def red(verdicts: Sequence[Mapping[str, Any]], controls: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return the controls that are decided in a stage, can lose money, and are red. Undecided ones are what days and fills are for."""
     return sorted({one["control"] for one in verdicts if one["verdict"] == "fail" and one["severity"] in ("critical", "high")

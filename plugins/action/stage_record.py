@@ -36,7 +36,8 @@ class ActionModule(MoneyAction):
         directory = session.ROOT / str(values["evidence_directory"])
         about = subject.of("current", {"run_dir": str(joined.run.path)})
         try:
-            since = stage.began(acts.log_of(joined.run).verify().lines, host, armed)
+            lines = acts.log_of(joined.run).verify().lines
+            since = stage.began(lines, host, armed)
             held = self._held(joined, directory, number, about, since, now, values)
             if held or self._task.check_mode:
                 return {"changed": False, "decided": held is not None, "record": held}
@@ -45,8 +46,9 @@ class ActionModule(MoneyAction):
                 left = (float(values["ramp_stage_days_min"]) - days) * float(values["day_s"])
                 until = canonical.utc(now + timedelta(seconds=left + 1))
                 raise Undecided(f"stage {armed['stage']} lasts {days:.1f} days of {values['ramp_stage_days_min']}", until=until)
-            payload = self._payload(joined, host, task_vars, values, shown, (now - since).total_seconds(), days, number,
-                                    stages[number - 2], given["prometheus_url"])
+            windows = (now - since).total_seconds(), (now - stage.released(lines, since)).total_seconds()
+            payload = self._payload(joined, host, task_vars, values, shown, windows, days, number, stages[number - 2],
+                                    given["prometheus_url"])
         except Undecided as exc:
             return {"changed": False, "decided": False, "reason": exc.reason, "until": exc.until}
         data = envelope.build(kind="drill", name=payload["name"], system=joined.system, subject=about, issued=now, lasts=LASTS,
@@ -77,10 +79,10 @@ class ActionModule(MoneyAction):
         return found.id if found.issued > since and not short else None
 
     def _payload(self, joined: session.Session, host: str, task_vars: dict[str, Any], values: dict[str, Any], shown: dict[str, Any],
-                 window_s: float, days: float, number: int, of_stage: dict[str, Any], url: str) -> dict[str, Any]:
-        ledger = {"path": "/var/lib/bot/live/ledger.jsonl", "window_s": window_s}
+                 windows: tuple[float, float], days: float, number: int, of_stage: dict[str, Any], url: str) -> dict[str, Any]:
+        ledger = {"path": "/var/lib/bot/live/ledger.jsonl", "window_s": windows[0]}
         asks = [("ledger", {**ledger, "question": "pnl", "day_s": values["day_s"]}), ("ledger", {**ledger, "question": "orders"}),
-                ("prometheus_query", {"url": url, "expr": CRITICAL, "window_s": window_s, "step_s": values["prometheus_step_s"],
+                ("prometheus_query", {"url": url, "expr": CRITICAL, "window_s": windows[1], "step_s": values["prometheus_step_s"],
                                       "word": "golive"})]
         pnl, orders, alerts = self._asked(joined, host, task_vars, asks)
         controls = joined.run.need("compiled.json")["controls"]

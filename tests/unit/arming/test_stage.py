@@ -47,6 +47,16 @@ def test_without_the_act_in_the_chain_nothing_is_known(lines: list[dict[str, Any
         stage.began(lines, "bot", TICKET)
 
 
+def test_alerts_count_from_the_first_open_gate_of_live_behind_the_act() -> None:
+    def gate(minute: int, phase: str = "live", *, is_open: bool = True) -> dict[str, Any]:
+        return {"act": "gate", "subject": phase, "at": f"2026-11-21T10:{minute:02d}:00Z", "detail": {"open": is_open}}
+
+    since = datetime(2026, 11, 21, 10, 5, tzinfo=UTC)
+    lines = [gate(4), gate(6, "signoff"), gate(7, is_open=False), gate(8), gate(9)]
+    assert stage.released(lines, since).minute == 8
+    assert stage.released(lines[:3], since) == since
+
+
 def record(**changes: Any) -> dict[str, Any]:
     given = {"number": 2, "stage": STAGE, "days": 2.5, "ledger": LEDGER, "fills": 12, "alerts": 0, "signers": 2, "signers_min": 2}
     return stage.payload(**{**given, **changes})
