@@ -10,6 +10,7 @@ import re
 from datetime import datetime
 from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
+from ..canonical import digest as digest_of
 from ..canonical import parse_utc
 from ..errors import GoliveError, Undecided
 from ..model_registry import manifest, names, psi, records, scratch, survey, window
@@ -159,7 +160,7 @@ def _gates(store: Store, facts: Dict[str, Any]) -> Dict[str, Any]:
         return {"gates_passed": [], "gates_missing": list(GATES), "evidence_attached": False}
     data = store.read(*folder, names.RECORD)
     record = manifest.unique(data, names.RECORD)
-    genuine = names.PREFIX + folder[2] == manifest.canonical.digest(data)
+    genuine = names.PREFIX + folder[2] == digest_of(data)
     passed = [one["gate"] for one in record.get("gates", []) if one.get("verdict") == "pass"] if genuine else []
     here = set(store.files(*folder, "evidence"))
     attached = bool(record.get("evidence")) and set(record["evidence"]) == here and all(
@@ -202,7 +203,8 @@ def _held(unit: str, store: LocalStore, facts: Mapping[str, Any], look: Look) ->
 
 def _family(pid: int) -> List[int]:
     """Return a process and all that it started."""
-    found, todo = [], [pid]
+    found: List[int] = []
+    todo = [pid]
     while todo and len(found) < 1000:
         one = todo.pop()
         found.append(one)

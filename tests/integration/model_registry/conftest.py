@@ -31,6 +31,7 @@ all:
 """
 BASE = "/srv/data/artifacts"
 CRYPTO, SWING = f"{BASE}/crypto/kraken_global", f"{BASE}/swing/stocks"
+KEEP = bool(os.environ.get("GOLIVE_MODELREG_KEEP"))
 CONTAINER = "golive-modelreg-bot"
 NAMES = ("bot", "trainer", "swing")
 USERS = {"accounts": {"groups": [{"name": name, "system": True} for name in NAMES],
@@ -111,7 +112,10 @@ class Host(Lab):
 
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """The host, made for this session and bare. GOLIVE_MODELREG_INVENTORY names one that is there already (for developing)."""
+    """The host, made for this session and bare.
+
+    For developing: GOLIVE_MODELREG_INVENTORY names one that is there already, GOLIVE_MODELREG_KEEP leaves it as an earlier session left it.
+    """
     place = tmp_path_factory.mktemp("modelreg")
     given = os.environ.get("GOLIVE_MODELREG_INVENTORY")
     inventory = Path(given) if given else place / "lab.yml"
@@ -119,7 +123,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         inventory.write_text(INVENTORY)
         (place / "group_vars").symlink_to(ROOT / "molecule/lab/inventory/group_vars")
     made = Host(inventory, place)
-    for act in ("up", "reset"):
+    for act in () if KEEP else ("up", "reset"):
         done = made.tool(act, *(["bot"] if act == "reset" else []))
         assert done.returncode == 0, done.stdout + done.stderr
     yield made
@@ -130,7 +134,8 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 @pytest.fixture(scope="session")
 def registry(host: Host) -> Host:
     """The host with both registries, as the role makes them."""
-    host.play(REGISTRY).must()
+    if not KEEP:
+        host.play(REGISTRY).must()
     return host
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from golive.model_registry.s3_store import S3Store
 from moto.server import ThreadedMotoServer
 
 from tests.fixtures import models as m
+from tests.unit.model_registry.crash import MEMORY
 
 
 @pytest.fixture
@@ -58,3 +60,13 @@ def any_world(request: pytest.FixtureRequest, tmp_path: Path) -> m.World:
         return m.World(tmp_path)
     endpoint, name, _client = request.getfixturevalue("bucket")
     return BucketWorld(tmp_path, S3Store(name, "artifacts", m.SCOPE, endpoint=endpoint, region="eu-central-1", lock_days=30))
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory: a registry syncs at every step, and on a busy disk that is all that a test would wait for."""
+    if MEMORY is None:
+        yield tmp_path_factory.mktemp("world")
+        return
+    with tempfile.TemporaryDirectory(prefix="golive-test-", dir=MEMORY) as place:
+        yield Path(place)

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.fixtures import faulty_files as ff
 from tests.fixtures import models as m
+from tests.unit.model_registry.crash import MEMORY
 
 SEEDS = st.integers(0, 3)
 ERRORS = st.sampled_from([ff.FULL, ff.READ_ONLY, ff.BROKEN])
@@ -23,7 +24,7 @@ class Registry(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.place = Path(tempfile.mkdtemp(prefix="golive-machine-"))
+        self.place = Path(tempfile.mkdtemp(prefix="golive-machine-", dir=MEMORY))
         self.world = m.World(self.place)
         self.expected: str | None = None
         self.approved: set[str] = set()
