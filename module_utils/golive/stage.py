@@ -50,8 +50,8 @@ def released(lines: Sequence[Mapping[str, Any]], since: datetime) -> datetime:
 
     Alerts count from then on: the start that belongs to the act is a bot that went down and came back.
     """
-    moments = [parse_utc(line["at"]) for line in lines if line["act"] == "gate" and line["subject"] == "live" and line["detail"].get("open")]
-    return min((one for one in moments if one >= since), default=since)
+    opened = [line for line in lines if line["act"] == "gate" and line["subject"] == "live" and line["detail"].get("open")]
+    return min((moment for line in opened if (moment := parse_utc(line["at"])) >= since), default=since)
 
 
 def red(verdicts: Sequence[Mapping[str, Any]], controls: Mapping[str, Mapping[str, Any]]) -> list[str]:
