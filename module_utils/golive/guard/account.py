@@ -9,7 +9,8 @@ from . import decide, reading
 from .reading import Odd, Order, Pair, Reading
 
 #: what each call adds to the counter of the key (docs.kraken.com, REST rate limits); cancelling is counted by the trading engine
-COST = {"OpenOrders": 1.0, "Balance": 1.0, "BalanceEx": 1.0, "QueryOrders": 1.0, "ClosedOrders": 1.0}
+COST = {"OpenOrders": 1.0, "Balance": 1.0, "BalanceEx": 1.0, "QueryOrders": 1.0, "ClosedOrders": 1.0,
+        "TradeBalance": 1.0}
 PAGE = 50
 KEEP_CLOSED_S = 120.0
 BEFORE_S = 300.0        # after a restart, orders that were closed this long before the last reading are read again
@@ -26,10 +27,12 @@ NO_WORD = (Refused, Silent, Odd, Skipped)
 class Account:
     """The venue's word on one account."""
 
-    def __init__(self, venue: Kraken, pairs: List[str], budget: decide.Budget, closed_every_s: float, prefix: str) -> None:
+    def __init__(self, venue: Kraken, pairs: List[str], budget: decide.Budget, closed_every_s: float, prefix: str,
+                 margin: bool = False) -> None:
         self.venue, self.budget = venue, budget
         self._wanted, self._closed_every_s, self._prefix = pairs, closed_every_s, prefix
         self.pairs: Dict[str, Pair] = {}
+        self._margin = margin
         self._closed: Dict[str, Order] = {}
         self._closed_at, self._closed_to = float("-inf"), 0.0
         self._locked_until = float("-inf")
@@ -44,13 +47,14 @@ class Account:
         if not self.pairs:
             listed = reading.pairs_of(self._public("AssetPairs", pair=",".join(self._wanted)), self._wanted)
             self.pairs = listed
-        self._afford(COST["Balance"] + COST["OpenOrders"])
+        self._afford(COST["Balance"] + COST["OpenOrders"] + (COST["TradeBalance"] if self._margin else 0.0))
         balances = reading.balances_of(self._private("Balance"))
         orders = reading.orders_of(self._private("OpenOrders"), "open")
         prices = reading.prices_of(self._public("Ticker", pair=",".join(sorted({pair.name for pair in self.pairs.values()}))), self.pairs)
+        margin = reading.margin_of(self._private("TradeBalance")) if self._margin else None
         now = time.time()
         self._read_closed(memory, now)
-        return Reading(now, balances, orders, prices, dict(self._closed))
+        return Reading(now, balances, orders, prices, dict(self._closed), margin)
 
     def second(self, finding: decide.Finding) -> Any:
         """Return what the second endpoint says about a finding. Raises as `read`."""

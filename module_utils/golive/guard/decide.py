@@ -16,7 +16,7 @@ WORDS = ("page", "no_entries", "step_down", "kill")
 CONFIRMED_BY = {"drawdown_day": "BalanceEx", "drawdown_total": "BalanceEx", "exposure": "BalanceEx", "naked_position": "BalanceEx",
                 "foreign_order": "QueryOrders"}
 CHECKS = ("drawdown_day", "drawdown_total", "exposure", "positions", "order_rate", "notional_rate", "foreign_order", "naked_position",
-          "decision_age", "blind", "unheard", "state_lost")
+          "margin_level", "decision_age", "blind", "unheard", "state_lost")
 MINUTE_S = 60.0
 HANDLED_MAX = 1000
 ROUND_TRIP = Decimal("0.005")   # of the equity: what a position that was opened and closed between two readings may have earned
@@ -38,6 +38,7 @@ class Limits(NamedTuple):
     blind_s: float
     unheard_s: float
     actions: Dict[str, str]
+    margin_level_min: Decimal = Decimal(0)
 
 
 class Finding(NamedTuple):
@@ -159,6 +160,9 @@ def findings(memory: Memory, reading: Reading, limits: Limits, pairs: Pairs) -> 
         if reading.at - since >= limits.naked_grace_s:
             text = "no stop covers %s %s" % (format(open_[base].normalize(), "f"), base)
             found.append(_finding("naked_position:" + base, "naked_position", limits, text))
+    if reading.margin_level is not None and reading.margin_level < limits.margin_level_min:
+        found.append(_finding("margin_level", "margin_level", limits, "equity is %s %% of the margin used, at least %s"
+                              % (reading.margin_level, limits.margin_level_min)))
     return found
 
 

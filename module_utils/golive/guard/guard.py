@@ -15,6 +15,7 @@ import json
 import signal
 import sys
 import time
+from decimal import Decimal
 from typing import Any, Dict, List, Optional, Set
 
 from ..kill_switch.kill_switch import Kraken
@@ -56,6 +57,7 @@ class Guard:
         self._epoch = acts.highest_epoch(given.epoch_directory)
         self._loops = self._readings = self._self_cancelled = 0
         self._loop_s = 0.0
+        self._margin_level: Optional[Decimal] = None
         self._beat_at = float("-inf")
 
     def say(self, text: str) -> None:
@@ -86,6 +88,7 @@ class Guard:
         known = list(self.found)
         if reading is not None:
             self._readings += 1
+            self._margin_level = reading.margin_level
             self.memory = decide.remember(self.memory, reading, self.account.pairs)
         now = time.time()
         own = decide.own_findings(self.memory, self.given.limits, now, self._bot_now(now), self._heard_at)
@@ -306,7 +309,7 @@ class Guard:
                 "reading_age_seconds": now - memory.seen_at, "equity_quote": memory.equity, "exposure_quote": memory.exposure,
                 "day_start_quote": memory.day_start, "start_quote": memory.start, "self_cancelled_total": self._self_cancelled,
                 "bot_heard_age_seconds": now - self._heard_at, "kills_total": len(memory.killed),
-                "call_counter": self.account.budget.level(time.monotonic())}
+                "margin_level": self._margin_level, "call_counter": self.account.budget.level(time.monotonic())}
         lines = ["golive_guard_%s %s" % (name, value) for name, value in rows.items() if value is not None]
         lines += ['golive_guard_found{check="%s"} %d' % (check, sum(1 for one in self.found if one.check == check))
                   for check in decide.CHECKS]
@@ -328,7 +331,7 @@ async def watch(given: settings.Settings, key: str, secret: bytes) -> None:
     """Run until SIGTERM."""
     number = given.number
     account = Account(Kraken(given.url, given.ca_file, key, secret), given.pairs, decide.Budget(number["calls_max"], number["calls_decay"]),
-                      number["closed_every_s"], given.limits.client_id_prefix)
+                      number["closed_every_s"], given.limits.client_id_prefix, margin=number["margin_level_min"] > 0)
     guard = Guard(given, account)
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, guard.stopping.set)

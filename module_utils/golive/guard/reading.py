@@ -38,13 +38,17 @@ class Order(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """One look at the account: balances by the venue's asset name, open and recently closed orders, last prices by pair."""
+    """One look at the account: balances by the venue's asset name, open and recently closed orders, last prices by pair.
+
+    `margin_level`: equity in percent of the margin that is used, where the guard is to watch it and margin is used.
+    """
 
     at: float
     balances: Dict[str, Decimal]
     orders: Dict[str, Order]
     prices: Dict[str, Decimal]
     closed: Dict[str, Order]
+    margin_level: Optional[Decimal] = None
 
 
 def amount(value: Any, what: str) -> Decimal:
@@ -95,6 +99,12 @@ def held_of(answer: Any) -> Dict[str, Dict[str, Decimal]]:
         found[name] = {"balance": amount(about.get("balance"), "balance of %s" % name),
                        "hold": amount(about.get("hold_trade", "0"), "hold_trade of %s" % name)}
     return found
+
+
+def margin_of(answer: Any) -> Optional[Decimal]:
+    """Return the margin level of TradeBalance in percent, None while no margin is used (docs.kraken.com: `ml` is absent then)."""
+    about = _mapping(answer, "TradeBalance")
+    return amount(about["ml"], "ml") if "ml" in about else None
 
 
 def orders_of(answer: Any, part: Optional[str]) -> Dict[str, Order]:

@@ -11,7 +11,8 @@ from .decide import CHECKS, CONFIRMED_BY, WORDS, Limits
 
 NUMBERS = {"loop_s": (0.05, 4.0), "naked_grace_s": (0.0, 60.0), "decision_age_s": (0.1, 86400.0), "blind_s": (0.1, 3600.0),
            "unheard_s": (0.1, 86400.0), "acknowledge_s": (0.1, 10.0), "tell_every_s": (0.1, 60.0), "closed_every_s": (0.1, 60.0),
-           "heartbeat_every_s": (0.1, 60.0), "page_repeat_s": (1.0, 86400.0), "calls_max": (5.0, 1000.0), "calls_decay": (0.1, 100.0)}
+           "heartbeat_every_s": (0.1, 60.0), "page_repeat_s": (1.0, 86400.0), "margin_level_min": (0.0, 10000.0),
+           "calls_max": (5.0, 1000.0), "calls_decay": (0.1, 100.0)}
 AMOUNTS = ("loss_day", "loss_total", "exposure", "notional_per_minute")
 COUNTS = ("positions", "orders_per_minute")
 TEXTS = ("system", "venue", "url", "ca_file", "credential", "client_id_prefix", "account", "state_file", "kill_request", "epoch_directory")
@@ -90,7 +91,8 @@ def of(raw: Any) -> Settings:
         _page(raw["page"]), int(_number(raw, "metrics_port", 0, 65535)),
         Limits(money["loss_day"], money["loss_total"], money["exposure"], count["positions"], count["orders_per_minute"],
                money["notional_per_minute"], raw["client_id_prefix"], number["naked_grace_s"], number["decision_age_s"], number["blind_s"],
-               number["unheard_s"], _actions(raw["actions"])), number)
+               number["unheard_s"], _actions(raw["actions"]),
+               Decimal(str(number["margin_level_min"]))), number)
 
 
 def _list(names: Any) -> str:

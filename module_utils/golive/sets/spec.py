@@ -50,6 +50,12 @@ FILES: Spec = {     # what a role writes; the action plugin turns it into the pa
         "sha256": {"type": "str", "required": True}}},
 }
 
+SEALED: Spec = {    # what a role writes; the action plugin resolves the secrets
+    "files": {"type": "list", "elements": "dict", "required": True, "options": {
+        "path": {"type": "str", "required": True}, "name": {"type": "str", "required": True},
+        "secret": {"type": "str", "required": True, "no_log": False}}},
+}
+
 UNITS: Spec = {
     "units": {"type": "list", "elements": "dict", "required": True, "options": {
         "name": {"type": "str", "required": True}, "state": {"type": "str", "choices": ["started", "stopped"]},

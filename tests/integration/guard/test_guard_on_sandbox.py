@@ -78,6 +78,7 @@ class Scene:
             "closed_every_s": 0.5,
             "heartbeat_every_s": 1,
             "page_repeat_s": 60,
+            "margin_level_min": 0.0,
             "calls_max": 1000,
             "calls_decay": 100,
         }

@@ -164,8 +164,9 @@ class Futures(World):
 
     def dust(self) -> None:
         """The smallest lot: on futures it can be closed, and has to be."""
-        self.scene.order("XRPUSDT", "BUY", "2.7")
-        self.scene.order("XRPUSDT", "SELL", "2.6", reduceOnly="true")
+        self.scene.settings["pairs"] = ["SOLUSDT", "XRPUSDT", "BTCUSDT"]
+        self.scene.order("BTCUSDT", "BUY", "0.002")
+        self.scene.order("BTCUSDT", "SELL", "0.001", reduceOnly="true")
 
     def stale_clock(self) -> None:
         self.scene.sandbox.ask("POST", "clock", {"step": 7}, 200)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from golive.guard import decide
-from golive.guard.reading import Order, Pair, Reading
+from golive.guard.reading import Order, Pair, Reading, margin_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -212,3 +212,15 @@ def test_the_budget_never_lets_the_counter_above_the_venues_limit(calls: list[tu
 def test_a_memory_of_another_form_is_refused(broken: Any) -> None:
     with pytest.raises(ValueError, match="not a memory"):
         decide.load(broken)
+
+
+def test_margin_that_runs_short_is_found_and_an_account_without_margin_is_not() -> None:
+    limits = LIMITS._replace(margin_level_min=Decimal(200))
+    assert "margin_level" in checks(after(reading(200)), reading(200)._replace(margin_level=Decimal(180)), limits)
+    assert "margin_level" not in checks(after(reading(200)), reading(200)._replace(margin_level=Decimal(220)), limits)
+    assert "margin_level" not in checks(after(reading(200)), reading(200), limits)
+
+
+@pytest.mark.parametrize(("answer", "level"), [({"eb": "10", "ml": "180.5"}, Decimal("180.5")), ({"eb": "10"}, None)])
+def test_the_margin_level_is_the_venues_and_absent_where_none_is_used(answer: dict[str, str], level: Decimal | None) -> None:
+    assert margin_of(answer) == level

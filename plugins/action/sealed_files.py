@@ -1,0 +1,34 @@
+"""sealed_files: resolves the secrets on the controller and runs library/sealed_files.py with them, over the pipelined stdin only."""
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from golive import secrets
+from golive.errors import GoliveError
+from golive.sets.acting import SetAction
+from golive.sets.spec import SEALED
+
+
+class ActionModule(SetAction):
+    """See library/sealed_files.py."""
+
+    MODULE = "sealed_files"
+    SPEC = SEALED
+
+    def arguments(self, given: dict[str, Any], variables: Mapping[str, Any], dry: bool) -> dict[str, Any]:
+        """Return the payload. In a dry run a secret that cannot be resolved yet is a prediction, in a real one an error."""
+        files = []
+        for entry in given["files"]:
+            one: dict[str, Any] = {"path": entry["path"], "name": entry["name"], "content": None}
+            try:
+                content = secrets.resolve(entry["secret"], variables, self._templar.template).encode()
+                one["content"] = base64.b64encode(content).decode()
+            except GoliveError as exc:
+                if not dry:
+                    raise
+                one["unresolved"] = str(exc)
+            files.append(one)
+        return {"payload": json.dumps(files)}
