@@ -15,6 +15,7 @@ from .errors import Undecided
 DONE = ("arm.done", "ramp.done")
 BEGUN = ("arm.begin", "ramp.begin")
 ENDED = ("disarm.done",)
+RECORD = "ramp_stage_"
 
 
 def began(lines: Sequence[Mapping[str, Any]], host: str, ticket: Mapping[str, Any]) -> datetime:
@@ -55,9 +56,15 @@ def released(lines: Sequence[Mapping[str, Any]], since: datetime) -> datetime:
 
 
 def red(verdicts: Sequence[Mapping[str, Any]], controls: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the controls that are decided in a stage, can lose money, and are red. Undecided ones are what days and fills are for."""
+    """Return the controls that are decided in a stage, can lose money, and are red. Undecided ones are what days and fills are for.
+
+    Those that read the records of stages themselves are left out: they judge what is being made here.
+    """
+    def counts(control: Mapping[str, Any]) -> bool:
+        return control["decided_in"] == "stage" and not str((control.get("ask") or {}).get("name", "")).startswith(RECORD)
+
     return sorted({one["control"] for one in verdicts if one["verdict"] == "fail" and one["severity"] in ("critical", "high")
-                   and controls[one["control"]]["decided_in"] == "stage"})
+                   and counts(controls[one["control"]])})
 
 
 def payload(*, number: int, stage: Mapping[str, Any], days: float, ledger: Mapping[str, Any], fills: int, alerts: int, signers: int,
@@ -73,4 +80,4 @@ def payload(*, number: int, stage: Mapping[str, Any], days: float, ledger: Mappi
     result = {"stage": str(stage["name"]), "days_in_stage": round(days, 3), "breaches": breaches, "critical_alerts": alerts,
               "signed": signers >= signers_min, "worst_day_loss": str(lost), "red": list(red)}
     passed = breaches == 0 and alerts == 0 and bool(result["signed"])
-    return {"name": f"ramp_stage_{number}", "passed": passed, "result": result, "opportunities": fills, "witness": "golive"}
+    return {"name": f"{RECORD}{number}", "passed": passed, "result": result, "opportunities": fills, "witness": "golive"}

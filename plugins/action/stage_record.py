@@ -50,7 +50,14 @@ class ActionModule(MoneyAction):
             payload = self._payload(joined, host, task_vars, values, shown, windows, days, number, stages[number - 2],
                                     given["prometheus_url"])
         except Undecided as exc:
-            return {"changed": False, "decided": False, "reason": exc.reason, "until": exc.until}
+            if self._task.check_mode:
+                return {"changed": False, "decided": False, "reason": exc.reason, "until": exc.until}
+            raise GoliveError(f"stage {armed['stage']} is not decided: {exc.reason}", where=host,
+                              todo=f"run again after {exc.until}" if exc.until else None) from None
+        short = self._short(armed["stage"], payload, values)
+        if short:  # not a record: it would say for ever that the lift which never was came on a stage that was not green
+            acts.note(joined.run, "stage.refused", host, {"reasons": short})
+            raise GoliveError("; ".join(short), where=host, todo="a stage that is not green lifts nothing; see its lines in the report")
         data = envelope.build(kind="drill", name=payload["name"], system=joined.system, subject=about, issued=now, lasts=LASTS,
                               issuer=given["issuer"], role="issuer", payload=payload)
         path = envelope.write(directory, data, self._key(joined, given), given["issuer"])
@@ -77,6 +84,13 @@ class ActionModule(MoneyAction):
             return None
         short = ramp.undecided("", facts, float(values["ramp_stage_days_min"]), int(values["ramp_fills_min"]))
         return found.id if found.issued > since and not short else None
+
+    @staticmethod
+    def _short(name: str, payload: dict[str, Any], values: dict[str, Any]) -> list[str]:
+        """Return why the stage does not let the next one be armed, by the very rules of the act."""
+        facts = {"passed": payload["passed"], "opportunities": payload["opportunities"],
+                 **{f"result.{key}": value for key, value in payload["result"].items()}}
+        return ramp.undecided(name, facts, float(values["ramp_stage_days_min"]), int(values["ramp_fills_min"]))
 
     def _payload(self, joined: session.Session, host: str, task_vars: dict[str, Any], values: dict[str, Any], shown: dict[str, Any],
                  windows: tuple[float, float], days: float, number: int, of_stage: dict[str, Any], url: str) -> dict[str, Any]:

@@ -87,6 +87,8 @@ def test_a_breach_an_alert_a_missing_signature_and_too_little_of_it_do_not(chang
 def test_what_is_decided_in_a_stage_and_is_red_is_a_breach(changes: dict[str, Any], counts: bool) -> None:
     verdict = {"control": "a", "verdict": "fail", "severity": "high", **changes}
     assert stage.red([verdict], {"a": {"decided_in": "stage"}, "b": {"decided_in": "before"}}) == (["a"] if counts else [])
+    reads_itself = {"a": {"decided_in": "stage", "ask": {"name": "ramp_stage_2"}}}
+    assert stage.red([{**verdict, "control": "a"}], reads_itself) == []
 
 
 def test_profit_lifts_nothing() -> None:
