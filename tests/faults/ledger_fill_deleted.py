@@ -6,7 +6,7 @@ from .harness.ledger_breaks import Records, forged
 
 
 def _deleted(records: Records, now: float) -> Records:
-    found = next(one for one in records if one["kind"] == "fill" and now - 90_000 < one["ms"] < now - 35_000)
+    found = next(one for one in reversed(records) if one["kind"] == "fill" and one["ms"] < now - 35_000)
     return [one for one in records if one is not found]
 
 

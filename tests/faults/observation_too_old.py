@@ -8,5 +8,5 @@ from golive.canonical import utc
 from .harness.run_breaks import verdict_is
 
 OLD = utc(datetime.now(UTC) - timedelta(hours=1))
-TRIALS = (verdict_is("exchange.key.no_withdraw", {"at": OLD}, "arming.observed_just_before",
+TRIALS = (verdict_is("firewall.default_drop_persistent", {"at": OLD}, "arming.observed_just_before",
                      beside=("gate.phase_green", "verify.preflight_run", "gate.performance_targets")),)

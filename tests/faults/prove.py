@@ -68,11 +68,12 @@ def _tell(outcome: Outcome) -> None:
 
 
 def _write(outcomes: list[Outcome], seed: str) -> None:
-    record = proofs.load()
-    proofs.merge(record, [proof for one in outcomes if one.proven for proof in proofs.of(one, seed)])
     problems = {control: f"{one.fault}: {one.problem or 'not seen green after healing'}" for one in outcomes
                 if one.problem or (one is not outcomes[-1] and not one.healed) for control in one.declared.red}
-    proofs.save(record, problems)
+    with proofs.held():
+        record = proofs.load()
+        proofs.merge(record, [proof for one in outcomes if one.proven for proof in proofs.of(one, seed)])
+        proofs.save(record, problems)
 
 
 def main() -> int:
@@ -91,7 +92,8 @@ def main() -> int:
     todo = chosen(options)
     outcomes = run(todo, options.seed, full=options.full, write=not options.dry)
     if not todo and not options.dry:
-        proofs.save(proofs.load(), {})
+        with proofs.held():
+            proofs.save(proofs.load(), {})
     if not options.dry:
         proof_page.main()
     bad = [one for one in outcomes if not one.proven]

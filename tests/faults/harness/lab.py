@@ -63,6 +63,10 @@ class Lab(World):
     def can_show(self) -> set[str]:
         return {name for name, one in self.controls.items() if one["built"] and not one["attest"] and one["probe"] not in OWN_WORLD}
 
+    def neighbours(self) -> set[str]:
+        # What counts opportunities in a window turns undecided when the lab trades little; it is watched where a break declares it.
+        return {name for name in self.can_show() if self.controls[name]["min_opportunities"] is None}
+
     def ask(self, host: str, questions: dict[str, Any]) -> list[dict[str, Any]]:
         values = {one: self.value(one) for one in plan.secret_references(questions)}
         if host == plan.CONTROLLER:

@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,15 @@ def save(record: Mapping[str, Any], problems: Mapping[str, str], path: Path = RE
     body = {"about": record["about"], "proofs": proofs, "unproven": unproven(record, problems)}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode(), 0o644)
+
+
+@contextmanager
+def held(path: Path = RECORD) -> Iterator[None]:
+    """Hold the record from reading to writing: two campaigns may run side by side."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_suffix(".lock"), "w", encoding="ascii") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def merge(record: dict[str, Any], fresh: Iterable[Mapping[str, Any]]) -> None:

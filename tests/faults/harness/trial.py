@@ -78,7 +78,7 @@ def _attempt(outcome: Outcome, fault: Fault, world: World, green: set[str], seed
     began = time.monotonic()
     healing = {control for one in before for control in one.declared.red}
     quiet = {control for one in before for control in one.declared.unwatched}
-    others = sorted(green - set(fault.red) - set(fault.also) - set(fault.unwatched) - quiet - healing)
+    others = sorted((green & world.neighbours()) - set(fault.red) - set(fault.also) - set(fault.unwatched) - quiet - healing)
     sample = others if full else random.Random(f"{seed}:{outcome.fault}:{outcome.number}").sample(others, min(NEIGHBOURS, len(others)))
     names = sorted({*fault.red, *(set(fault.beside) & green), *sample, *healing})
     outcome.watched = len(names)

@@ -33,6 +33,10 @@ class World:
         """Return the ids of the controls that this world can show green."""
         raise NotImplementedError
 
+    def neighbours(self) -> set[str]:
+        """Return the controls that may be drawn as neighbours of a break: those whose verdict does not hang on how busy the machine is."""
+        return self.can_show()
+
     def prepare(self, names: Iterable[str]) -> None:
         """Make the world such that these controls are green, if it has to be made."""
 
