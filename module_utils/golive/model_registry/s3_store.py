@@ -57,7 +57,7 @@ class S3Store(Store):
             return getattr(self._client, what)(Bucket=self.bucket, **words)
         except ClientError as exc:
             code = str(exc.response.get("Error", {}).get("Code", ""))
-            if code in ("404", "NoSuchKey", "NotFound"):
+            if code in ("404", "NoSuchKey", "NotFound", "ObjectLockConfigurationNotFoundError"):
                 return None
             if code in ("412", "PreconditionFailed", "ConditionalRequestConflict", "409"):
                 raise RegistryError("another promotion was faster", code="busy", where=self.where, todo="run again") from None
