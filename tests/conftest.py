@@ -22,7 +22,8 @@ SLICED = sorted(str(INTEGRATION / name) for name in (
     "bad_input/test_target.py", "bot/test_key_check.py", "bot/test_role.py",
     "guard/test_role.py",
     "sets/test_backup.py", "sets/test_four_runs.py", "sets/test_lockout.py", "sets/test_log_rotation.py", "sets/test_restart.py",
-    "sets/test_secrets.py"))
+    "sets/test_secrets.py",
+    "model_registry/test_controls.py", "model_registry/test_isolation.py", "model_registry/test_promotion.py"))
 SLICE = 2
 # Shares its hosts with the journey, which another worker may be running: never beside it, so only with all.
 FULL_ONLY = {str(INTEGRATION / "journey/test_ramp.py")}
