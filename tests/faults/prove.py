@@ -1,6 +1,7 @@
 """`python -m tests.faults.prove`: try the breaks, write the record of red proofs. Proofs that still hold are not made again.
 
     --control ID    --subject WORD    --fault NAME    --world controller|lab    --again    --full    --sample N    --seed TEXT    --dry
+    --list
 """
 from __future__ import annotations
 
@@ -85,15 +86,18 @@ def main() -> int:
     parser.add_argument("--world", choices=sorted(WORLDS))
     parser.add_argument("--sample", type=int)
     parser.add_argument("--seed", default=datetime.now(UTC).strftime("%Y%m%d"))
+    parser.add_argument("--list", action="store_true", help="try nothing: take out what is lost, say what is unproven, write the page")
     for word, text in (("again", "also what is proven already"), ("full", "observe everything in each trial"), ("dry", "write no record")):
         parser.add_argument(f"--{word}", action="store_true", help=text)
     options = parser.parse_args()
     began = time.monotonic()
-    todo = chosen(options)
+    todo = [] if options.list else chosen(options)
     outcomes = run(todo, options.seed, full=options.full, write=not options.dry)
     if not todo and not options.dry:
         with proofs.held():
-            proofs.save(proofs.load(), {})
+            record = proofs.load()
+            lost = {one["control"]: f"its proof is lost: {proofs.holds(one)}" for one in record["proofs"] if proofs.holds(one)}
+            proofs.save({**record, "proofs": [one for one in record["proofs"] if not proofs.holds(one)]}, lost)
     if not options.dry:
         proof_page.main()
     bad = [one for one in outcomes if not one.proven]
