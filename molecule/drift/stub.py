@@ -4,7 +4,8 @@ import os
 import sys
 import time
 
-code, how = open("wanted", encoding="utf-8").read().split()
+with open("wanted", encoding="utf-8") as wanted:
+    code, how = wanted.read().split()
 now = time.gmtime()
 run = time.strftime("%Y%m%dT%H%M%SZ", now) + "-" + os.urandom(3).hex()
 if how != "none":
