@@ -37,7 +37,7 @@ golive: setup ## The journey on the lab from bare hosts, as far as its gates per
 test: ## Lint, types and all tests (set-up included)
 	@scripts/setup $(TEST_STEPS)
 	@$(MAKE) lint
-	@$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: ## ruff, mypy, yamllint, ansible-lint
 	@scripts/timed ruff $(BIN)/ruff check .
