@@ -72,7 +72,9 @@ def _start(scene: Scene, machine: Host) -> None:
     machine.write(f"{FOLDER}/key.json", json.dumps(scene.mint("kill", scene.kill_rights)))
     machine.write(f"{FOLDER}/settings.json", json.dumps(pulled), "0644")
     machine.need("chmod", "0711", FOLDER)
-    unit = machine.need("systemctl", "cat", f"{INSTALLED}.service")
+    told = machine.need("systemctl", "cat", f"{INSTALLED}.service")
+    # The installed unit notes at its start what it loaded; its copy must not write there, or the next run restarts the guard for nothing.
+    unit = "".join(line for line in told.splitlines(keepends=True) if "/run/golive/units" not in line)
     places = {f"RuntimeDirectory={INSTALLED}\n": f"RuntimeDirectory={GUARD}\n", "/etc/golive/guard.json": f"{FOLDER}/guard.json",
               "/etc/golive/guard_key.json": f"{FOLDER}/guard_key"}
     for there, here in places.items():
