@@ -32,10 +32,17 @@ FULL_ONLY = {str(INTEGRATION / "journey/test_ramp.py")}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run every long lab suite instead of today's slice")
+    # An option, because xdist hands those to its workers: around midnight they would not agree on the day.
+    parser.addoption("--slice-day", default=datetime.now(UTC).strftime("%Y%m%d"), help="the day whose slice runs (YYYYMMDD)")
 
 
-def todays_slice() -> list[str]:
-    return random.Random(datetime.now(UTC).strftime("%Y%m%d")).sample(SLICED, SLICE)
+def todays_slice(config: pytest.Config) -> list[str]:
+    return random.Random(config.getoption("--slice-day")).sample(SLICED, SLICE)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    # An archive holds the time at which it was made: named by its bytes, a test would have another name in each worker.
+    return argname if isinstance(val, bytes) and len(val) > 16 else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -43,7 +50,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: item.path.parent != INTEGRATION / "journey")
     if config.getoption("--full") or config.getoption("file_or_dir"):
         return
-    left_out = FULL_ONLY | (set(SLICED) - set(todays_slice()))
+    left_out = FULL_ONLY | (set(SLICED) - set(todays_slice(config)))
     config.hook.pytest_deselected(items=[item for item in items if str(item.path) in left_out])
     items[:] = [item for item in items if str(item.path) not in left_out]
 
@@ -51,4 +58,4 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_report_header(config: pytest.Config) -> str | None:
     if config.getoption("--full") or config.getoption("file_or_dir"):
         return None
-    return "long lab suites of today: " + ", ".join(Path(name).relative_to(INTEGRATION).as_posix() for name in todays_slice())
+    return "long lab suites of today: " + ", ".join(Path(name).relative_to(INTEGRATION).as_posix() for name in todays_slice(config))
