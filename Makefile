@@ -18,6 +18,7 @@ RUN ?= reports/$(SYSTEM)/latest
 ARGS ?=
 PYTEST_ARGS ?=
 PROVE_ARGS ?=
+BENCH ?= observe exchange_key kill_switch sandbox model_promotion
 
 BIN := .venv/bin
 GOLIVE_STEPS := system env engine image vault lab people
@@ -31,7 +32,7 @@ help: ## Show this list
 setup: ## Tools, locked environment, Docker Engine, lab image, Vault, lab hosts (each only if missing)
 	@scripts/setup $(GOLIVE_STEPS)
 
-golive: setup ## The journey on the lab from bare hosts, as far as its gates permit, then the path of the report
+golive: setup ## The journey on the lab from bare hosts to LIVE on the rehearsal exchange, then the path of the report
 	@scripts/journey "$(INVENTORY)" "reports/$(SYSTEM)/latest" $(ARGS)
 
 test: ## Lint, types and all tests (set-up included)
@@ -53,8 +54,8 @@ prove: setup ## Every break on the lab that make golive built, its record and pa
 	@$(BIN)/python -m tests.faults.prove $(PROVE_ARGS)
 	@$(BIN)/pytest --full $(PYTEST_ARGS)
 
-bench: setup ## The measurements (so far: what one question about a key costs)
-	@$(BIN)/python -m tests.bench.exchange_key $(ARGS)
+bench: setup ## The measurements, one after the other (one of them with its options: BENCH=observe ARGS=--write)
+	@for one in $(BENCH); do scripts/timed "$$one" $(BIN)/python -m tests.bench.$$one $(ARGS) || failed=1; done; exit $${failed:-0}
 
 lab: ## The lab hosts alone
 	@scripts/setup system env engine image lab people

@@ -59,9 +59,10 @@ def test_the_live_user_reaches_nothing_else(registry: Host, approved: dict[str, 
     names = f"FIRST={folder}; HOLDER={holder};"
     try:
         assert open_to(registry, "bot", INSIDE, names) == []
-        # The control: what was tried is there, and as root the same questions have answers.
-        registry.must(f"{names} ls /proc/$HOLDER/fd/ && cat {CRYPTO}/candidates/$FIRST/files/model.onnx "
-                      f"/srv/bound/$FIRST/files/model.onnx /proc/$HOLDER/root{CRYPTO}/models/approvals.jsonl > /dev/null")
+        # The control: what was tried is there, and whoever may ask gets answers.
+        registry.must(f"{names} cat {CRYPTO}/candidates/$FIRST/files/model.onnx /srv/bound/$FIRST/files/model.onnx > /dev/null")
+        # As the owner, not as root: a container's root may not look through another user's /proc without CAP_SYS_PTRACE.
+        registry.must(f"{names} ls /proc/$HOLDER/fd/ && cat /proc/$HOLDER/root{CRYPTO}/models/approvals.jsonl > /dev/null", "model-registry")
     finally:
         registry.shell(f"kill {holder}; umount /srv/bound; true")
 
