@@ -55,7 +55,7 @@ prove: setup ## Every break on the lab that make golive built, its record and pa
 	@$(BIN)/pytest --full $(PYTEST_ARGS)
 
 bench: setup ## The measurements, one after the other (one of them with its options: BENCH=observe ARGS=--write)
-	@for one in $(BENCH); do scripts/timed "$$one" $(BIN)/python -m tests.bench.$$one $(ARGS) || failed=1; done; exit $${failed:-0}
+	@for one in $(BENCH); do echo "== $$one"; $(BIN)/python -m tests.bench.$$one $(ARGS) || failed=1; done; exit $${failed:-0}
 
 lab: ## The lab hosts alone
 	@scripts/setup system env engine image lab people
