@@ -153,14 +153,26 @@ def _levels(raw: Any) -> List[Tuple[Decimal, Decimal]]:
 
 
 def _difference(url: str, known: Mapping[str, Any], venue: Kraken, look: Look) -> float:
+    """How far the bot's price lies outside what the venue said just before and just after it: two clocks are never read at once."""
+    before = {name: _quoted(venue, name) for name in known}
     answer = look.get(url)
     try:
         prices = json.loads(answer.body.decode("utf-8"))["prices"]
         said = {name: need(prices[name], "the bot's price of %s" % name) for name in known}
     except (ValueError, KeyError, TypeError, RecursionError):
         raise Undecided("the bot does not tell its prices at %s" % url[:120]) from None
-    found = {name: _price(venue, name) for name in known}
-    return max(float(abs(said[name] - found[name]) / found[name] * _POINTS) for name in known)
+    found = []
+    for name, rows in before.items():
+        seen = rows + _quoted(venue, name)
+        found.append(max(min(seen) - said[name], said[name] - max(seen), Decimal(0)) / rows[0] * _POINTS)
+    return float(max(found))
+
+
+def _quoted(venue: Kraken, name: str) -> List[Decimal]:
+    """Return the last trade, the best bid and the best ask."""
+    ticker = one(venue.public("Ticker", pair=_altname(name)), "Ticker")
+    rows = [ticker.get(field) for field in ("c", "b", "a")]
+    return [need(row[0] if isinstance(row, list) and row else None, "Ticker") for row in rows]
 
 
 def _account(ask: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], venue: Kraken, facts: Dict[str, Any]) -> int:

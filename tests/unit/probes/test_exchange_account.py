@@ -53,10 +53,10 @@ class Wire:
 
 @pytest.fixture
 def ask(monkeypatch):
-    def asked(rehearsal=True, wire=None, **question):
+    def asked(rehearsal=True, wire=None, answers=None, **question):
         wire = wire or Wire()
         monkeypatch.setattr(_kraken, "Transport", wire)
-        look = FakeLook(rehearsal=rehearsal, secrets={REFERENCE: KEY})
+        look = FakeLook(answers, rehearsal=rehearsal, secrets={REFERENCE: KEY})
         return observe({"venue": "kraken", "base_url": "https://venue:443", **question}, look)
 
     return asked
@@ -123,6 +123,17 @@ def test_the_peg_is_a_cross_rate(ask):
     prices = {"XBTUSD": "99000", "XBTUSDT": "100000"}
     wire = Wire(Ticker=lambda params: {params["pair"]: {"c": [prices[params["pair"]]]}})
     assert ask(peg_pairs=["XBT/USD", "XBT/USDT"], wire=wire).facts["peg.price"] == pytest.approx(0.99)
+
+
+def difference(ask, said, *quotes):
+    left = [{"SHIBUSDT": {"b": [bid], "c": [last], "a": [high]}} for bid, last, high in quotes]
+    return ask(pairs=["SHIB/USDT"], bot_health_url="http://bot/health", answers={"/health": {"prices": {"SHIB/USDT": said}}},
+               wire=Wire(Ticker=lambda _params: left.pop(0))).facts["price.difference_bps_max"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "bps"), [("1.00", 0), ("1.03", 0), ("0.99", 0), ("1.04", 0), ("1.05", 100), ("0.97", 200)])
+def test_the_bots_price_is_held_against_what_the_venue_said_before_and_after_it(ask, said, bps):
+    assert difference(ask, said, ("0.99", "1.00", "1.01"), ("1.02", "1.03", "1.04")) == pytest.approx(bps)
 
 
 def test_an_empty_account_has_nothing_open(ask):
