@@ -9,7 +9,6 @@ the time of the real run (`result.ran_at`); outside words (advisories, the packa
 """
 from __future__ import annotations
 
-import argparse
 import functools
 import json
 import subprocess
@@ -17,7 +16,7 @@ import sys
 import tarfile
 import tempfile
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from io import BytesIO
@@ -30,6 +29,7 @@ from packaging.version import InvalidVersion, Version
 from .. import canonical, envelope, rehearsal_signers, session
 from ..errors import GoliveError
 from ..probes.ci import subject
+from . import command
 
 ISSUER, LASTS, FRESH = "lab-ci", timedelta(days=7), timedelta(hours=12)
 BOT, TESTS, ADVISORIES = "molecule/lab/bots/kraken_micro", "tests/unit/bot", "molecule/lab/advisories.json"
@@ -257,20 +257,9 @@ SUITES: dict[str, Callable[[Path], Result | None]] = {
 
 def main(arguments: list[str] | None = None) -> int:
     """`python -m golive.rehearsal.bot_ci --system S`: run what has no record yet; 0 done (also with red suites), 2 not done."""
-    parser = argparse.ArgumentParser(prog="python -m golive.rehearsal.bot_ci", description=__doc__)
-    parser.add_argument("--system", required=True)
-    parser.add_argument("--directory", type=Path, help="where records are filed; reports/<system>/evidence is the default")
-    parser.add_argument("--suite", action="append", choices=sorted(SUITES))
-    chosen = parser.parse_args(arguments)
-    directory = chosen.directory or session.ROOT / "reports" / chosen.system / "evidence"
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for one in run(session.ROOT, chosen.system, chosen.suite or list(SUITES), directory):
-            print(f"{one.suite}: {one.text}")
-    except (GoliveError, OSError, subprocess.SubprocessError) as exc:
-        print(exc, file=sys.stderr)
-        return 2
-    return 0
+    def act(system: str, names: list[str], directory: Path) -> Iterator[str]:
+        return (f"{one.suite}: {one.text}" for one in run(session.ROOT, system, names, directory))
+    return command.answer("golive.rehearsal.bot_ci", __doc__, "--suite", SUITES, act, arguments)
 
 
 if __name__ == "__main__":

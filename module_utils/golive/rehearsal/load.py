@@ -4,18 +4,17 @@
 """
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import rehearsal_signers, release_build, session
 from ..errors import GoliveError
-from . import records
+from . import command, records
 from .records import Controls, Outcome
 from .wire.world import unpack
 
@@ -80,21 +79,11 @@ def run(root: Path, system: str, names: Sequence[str], directory: Path, archive:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the load."""
-    parser = argparse.ArgumentParser(prog="python -m golive.rehearsal.load", description=__doc__)
-    parser.add_argument("--system", required=True)
-    parser.add_argument("--directory", type=Path, help="where records are filed; reports/<system>/evidence is the default")
-    parser.add_argument("--load", action="append", choices=sorted(LOADS))
-    chosen = parser.parse_args(arguments)
-    directory = chosen.directory or session.ROOT / "reports" / chosen.system / "evidence"
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def act(system: str, names: list[str], directory: Path) -> Iterator[str]:
         built = release_build.build("bot")
-        done = run(session.ROOT, chosen.system, chosen.load or list(LOADS), directory, built.path, f"sha256:{built.sha256}")
-    except (GoliveError, OSError, subprocess.SubprocessError) as exc:
-        print(exc, file=sys.stderr)
-        return 2
-    print("\n".join(f"{one.name}: {one.text}" for one in done))
-    return 0
+        for one in run(session.ROOT, system, names, directory, built.path, f"sha256:{built.sha256}"):
+            yield f"{one.name}: {one.text}"
+    return command.answer("golive.rehearsal.load", __doc__, "--load", LOADS, act, arguments)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,18 @@
 """`python -m golive.rehearsal.wire --system S`: drills that have no record for this release yet; 0 done, 2 not done."""
 from __future__ import annotations
 
-import argparse
 import contextlib
 import http.client
 import subprocess
-import sys
 import tempfile
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from ... import rehearsal_signers, release_build, session
-from ...errors import GoliveError
-from .. import records
+from .. import command, records
 from ..records import Controls, Outcome
 from .scenarios import SCENARIOS
 from .world import Copy, Exchange, NotSeen, unpack
@@ -89,18 +86,8 @@ def drill(name: str, exchange: Exchange, app: Path, folder: Path) -> dict[str, A
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the drills."""
-    parser = argparse.ArgumentParser(prog="python -m golive.rehearsal.wire", description=__doc__)
-    parser.add_argument("--system", required=True)
-    parser.add_argument("--directory", type=Path, help="where records are filed; reports/<system>/evidence is the default")
-    parser.add_argument("--drill", action="append", choices=sorted(SCENARIOS))
-    chosen = parser.parse_args(arguments)
-    directory = chosen.directory or session.ROOT / "reports" / chosen.system / "evidence"
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def act(system: str, names: list[str], directory: Path) -> Iterator[str]:
         built = release_build.build("bot")
-        done = run(session.ROOT, chosen.system, chosen.drill or list(SCENARIOS), directory, built.path, f"sha256:{built.sha256}")
-    except (GoliveError, OSError, subprocess.SubprocessError) as exc:
-        print(exc, file=sys.stderr)
-        return 2
-    print("\n".join(f"{one.name}: {one.text}" for one in done))
-    return 0
+        for one in run(session.ROOT, system, names, directory, built.path, f"sha256:{built.sha256}"):
+            yield f"{one.name}: {one.text}"
+    return command.answer("golive.rehearsal.wire", __doc__, "--drill", SCENARIOS, act, arguments)
