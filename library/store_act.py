@@ -13,11 +13,11 @@ options:
     description: >-
       C(states) tells every node's state. C(unseal) unseals what is sealed (in production it says who has to). C(snapshot) and
       C(restore_drill) back the store up and prove it on an empty one. C(review) says who can read what and who did. C(stage), C(switch)
-      and C(finish) are the steps of a rotation, C(revoke) lets a rehearsal's exchange forget the old key, and C(rotate_role) is one of
-      a database password. C(break_glass) opens the store for minutes.
+      and C(finish) are the steps of a rotation, C(rotation) says where one stands, C(revoke) lets a rehearsal's exchange forget the old
+      key, C(prove) asks a service with the new value and the old one, and C(rotate_role) is one of a database password. C(break_glass) opens the store for minutes.
     type: str
     required: true
-    choices: [states, unseal, snapshot, restore_drill, review, stage, switch, finish, revoke, rotate_role, break_glass]
+    choices: [states, unseal, snapshot, restore_drill, review, stage, switch, finish, rotation, revoke, prove, rotate_role, break_glass]
   system: {description: Name of the system., type: str, required: true}
   keepers: {description: Who holds an unseal key., type: list, elements: str, default: []}
   threshold: {description: How many of them unseal., type: int, default: 2}
@@ -29,6 +29,8 @@ options:
   new: {description: Reference to its new value; a random token if none is given., type: str}
   refused: {description: The old value was seen refused; without that C(finish) destroys nothing., type: bool, default: false}
   role: {description: "C(<mount>/<static role>) of a database.", type: str}
+  proof: {description: How C(prove) shows the value; C(jwt) signs a short token with it., type: str, default: bearer, choices: [bearer, jwt]}
+  url: {description: "C(prove): the address that asks for the token; C(rotate_role): C(postgres://host:port/database).", type: str}
   admin_url: {description: The rehearsal exchange's administration., type: str}
   admin_token: {description: Reference to its token., type: str}
   config: {description: As for vault_store., type: dict, default: {}}
@@ -63,13 +65,12 @@ problems:
   type: list
 """
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.golive.controller_only import refuse  # noqa: E402 (Ansible wants the documentation first)
 
 
 def main() -> None:
     """Refuse: without its action plugin this module has nobody to talk to."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.fail_json(msg="store_act runs on the controller: use the repository's ansible.cfg, which names plugins/action")
+    refuse("store_act")
 
 
 if __name__ == "__main__":

@@ -34,13 +34,12 @@ changes:
   type: list
 """
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.golive.controller_only import refuse  # noqa: E402 (Ansible wants the documentation first)
 
 
 def main() -> None:
     """Refuse: without its action plugin this module has nobody to talk to."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.fail_json(msg="store_identity runs through its action plugin: use the repository's ansible.cfg, which names plugins/action")
+    refuse("store_identity")
 
 
 if __name__ == "__main__":

@@ -58,13 +58,12 @@ surplus:
   type: list
 """
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.golive.controller_only import refuse  # noqa: E402 (Ansible wants the documentation first)
 
 
 def main() -> None:
     """Refuse: without its action plugin this module has nobody to talk to."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.fail_json(msg="vault_store runs on the controller: use the repository's ansible.cfg, which names plugins/action")
+    refuse("vault_store")
 
 
 if __name__ == "__main__":

@@ -4,55 +4,45 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from ansible.plugins.action import ActionBase
 from golive import secrets
 from golive.errors import GoliveError
-from golive.store import bring_up, client, nodes, people, settings, wanted
+from golive.store import bring_up, client, nodes, settings, wanted
+from golive.store.acting import KEEPERS, StoreAction, change
 
 WAIT_S = 60
 
 
-class ActionModule(ActionBase):
+class ActionModule(StoreAction):
     """Task `vault_store:`; see library/vault_store.py for the arguments."""
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        result = super().run(tmp, task_vars)
-        _, given = self.validate_argument_spec({
-            "system": {"type": "str", "required": True}, "audit_files": {"type": "list", "elements": "str", "required": True},
-            "controller_cidrs": {"type": "list", "elements": "str", "default": []},
-            "keepers": {"type": "list", "elements": "str", "required": True}, "threshold": {"type": "int", "required": True},
-            "keepers_public": {"type": "list", "elements": "str", "default": []}, "shares": {"type": "path", "required": True},
-            "rehearsal_people": {"type": "path"}, "config": {"type": "dict", "default": {}}, "processes": {"type": "dict", "default": {}},
-            "identity_ttl": {"type": "int", "default": 0}, "address": {"type": "str"}, "member": {"type": "bool", "default": False},
-            "voters": {"type": "int", "default": 0}})
-        try:
-            if given["voters"]:
-                return {**result, **self._await_voters(given, task_vars)}
-            changes, surplus = self._make(given, task_vars)
-        except GoliveError as exc:
-            return {**result, "failed": True, "msg": str(exc)}
+    SPEC: ClassVar[dict[str, dict[str, Any]]] = {
+        **KEEPERS, "keepers": {"type": "list", "elements": "str", "required": True}, "threshold": {"type": "int", "required": True},
+        "shares": {"type": "path", "required": True}, "system": {"type": "str", "required": True},
+        "audit_files": {"type": "list", "elements": "str", "required": True},
+        "controller_cidrs": {"type": "list", "elements": "str", "default": []}, "config": {"type": "dict", "default": {}},
+        "processes": {"type": "dict", "default": {}}, "identity_ttl": {"type": "int", "default": 0}, "address": {"type": "str"},
+        "member": {"type": "bool", "default": False}, "voters": {"type": "int", "default": 0}}
+
+    def on_store(self, given: dict[str, Any], task_vars: dict[str, Any], dry: bool) -> dict[str, Any]:
+        """Bring it up and configure it, or wait until every member votes."""
+        if given["voters"]:
+            return {} if dry else {"voters": nodes.await_voters(self.login(task_vars), given["voters"], nodes.VOTE_S)}
+        changes, surplus = self._make(given, task_vars, dry)
         if surplus and self._drifting(task_vars):
             # Drift is what differs from code; that nobody asked golive to remove it does not make it less of a difference.
-            changes = changes + [{"object": one, "op": "surplus", "before": None, "after": None} for one in surplus]
+            changes = changes + [change(one, "surplus") for one in surplus]
         elif surplus:
             self._display.warning(f"in the store and not in code: {', '.join(surplus)}")
-        return {**result, "changed": bool(changes), "changes": changes, "surplus": surplus}
-
-    def _await_voters(self, given: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        if self._task.check_mode:
-            return {"changed": False, "changes": []}
-        connected = client.login(secrets.where(task_vars, self._templar.template), secrets.run_of(task_vars))
-        return {"changed": False, "changes": [], "voters": nodes.await_voters(connected, given["voters"], nodes.VOTE_S)}
+        return {"changes": changes, "surplus": surplus}
 
     def _drifting(self, task_vars: dict[str, Any]) -> bool:
-        value = self._templar.template(task_vars["golive_dry"]) if "golive_dry" in task_vars else False
+        value = self.template(task_vars["golive_dry"]) if "golive_dry" in task_vars else False
         return value is True or str(value).lower() in {"true", "yes", "1"}
 
-    def _make(self, given: dict[str, Any], task_vars: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
-        dry = bool(self._task.check_mode)
-        store = settings.from_variables(task_vars, self._templar.template)
+    def _make(self, given: dict[str, Any], task_vars: dict[str, Any], dry: bool) -> tuple[list[dict[str, Any]], list[str]]:
+        store = self.settings(task_vars)
         store = replace(store, address=given["address"]) if given["address"] else store
         more = wanted.from_inventory(given["config"])
         engines = {path: str(one.get("type")) for path, one in more.mounts.items()}
@@ -68,17 +58,15 @@ class ActionModule(ActionBase):
             if dry:  # not built yet: everything is still to come
                 return bring_up.plan_for_nothing(store.address, want), []
             raise
-        secret = Path(given["rehearsal_people"]) if given["rehearsal_people"] else None
-        public = given["keepers_public"] or (people.enrol(secret, given["keepers"]) if secret and not dry else [])
-        if not dry and not 0 < given["threshold"] <= len(public) == len(given["keepers"]):
-            raise GoliveError("every keeper of an unseal key needs an OpenPGP key", found=f"{len(public)} keys",
-                              expected=f"{len(given['keepers'])}", todo="set secrets_keepers_public")
-        keepers = bring_up.Keepers(given["keepers"], public, given["threshold"], Path(given["shares"]), secret)
+        keepers = self.keepers(given, enrol=not dry)
+        if not dry and not 0 < keepers.threshold <= len(keepers.public) == len(keepers.names):
+            raise GoliveError("every keeper of an unseal key needs an OpenPGP key", found=f"{len(keepers.public)} keys",
+                              expected=f"{len(keepers.names)}", todo="set secrets_keepers_public")
         if given["member"]:
             return bring_up.join(store, keepers, dry=dry), []
         run = secrets.run_of(task_vars)
         changes = bring_up.bring_up(store, keepers, want, f"{given['system']}-controller", dry=dry,
-                                    resolve=lambda reference: secrets.resolve(reference, task_vars, self._templar.template), run=run)
+                                    resolve=lambda reference: self.resolve(reference, task_vars), run=run)
         if dry and any(one["op"] in {"initialise", "unseal"} or one["object"].startswith("vault_identity:") for one in changes):
             return changes, []  # nobody can ask it yet
         try:

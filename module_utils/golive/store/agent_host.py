@@ -29,7 +29,8 @@ def main(given: Dict[str, Any]) -> None:
                 time.sleep(0.5)
                 found["authenticated"] = authenticated(int(given["port"]))
         except (OSError, KeyError) as exc:
-            found["problem"] = type(exc).__name__
+            found["problem"] = "the agent's folder cannot be written (%s); is the agent started, and is there a user %s?" % (
+                type(exc).__name__, str(given["owner"])[:32])
     print("--golive %s %s" % (given["nonce"], json.dumps(found)))
 
 

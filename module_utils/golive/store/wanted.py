@@ -74,8 +74,10 @@ def system_wants(system: str, audit_files: list[str], controller_cidrs: list[str
              f'path "kv/destroy/{system}/*" {{ capabilities = ["update"] }}',
              # Encrypted by the store itself: who reads it needs the people's shares as well.
              'path "sys/storage/raft/snapshot" { capabilities = ["read"] }']
-    lines += [f'path "{mount}rotate-role/*" {{ capabilities = ["update"] }}'
-              for mount, kind in sorted((engines or {}).items()) if kind == "database"]
+    for mount in (mount for mount, kind in sorted((engines or {}).items()) if kind == "database"):
+        # Rotating means proving: it logs in with the password of before and of after.
+        lines += [f'path "{mount}rotate-role/*" {{ capabilities = ["update"] }}',
+                  f'path "{mount}static-creds/*" {{ capabilities = ["read"] }}']
     compares = [*_COMPARES, *(f"{mount}{rest}" for mount, kind in sorted((engines or {}).items()) for rest in _OF_ENGINES.get(kind, ()))]
     for path in compares:
         sudo = ', "sudo"' if path in _SUDO else ""
