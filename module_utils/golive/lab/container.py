@@ -3,7 +3,8 @@
 Never privileged: that needs CAP_SYS_RESOURCE, which virtual machines and CI runners often lack, and it would hand the whole
 machine to a host under test. What is given instead, and why: NET_ADMIN for nftables, SYS_ADMIN for the mounts systemd makes
 (PrivateTmp, credentials, ProtectSystem), DAC_READ_SEARCH for credentials of dynamic users; seccomp and AppArmor off because
-units bring their own filters. SYS_TIME is withheld: a lab host must not set this machine's clock.
+units bring their own filters. SYS_TIME is withheld: a lab host must not set this machine's clock. SYS_PTRACE only where the
+inventory asks for it (`lab_traces`).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def container_arguments(lab: Lab, host: LabHost, image: str, cgroup_version: int
         "command": [INIT],
         "name": lab.container_name(host),
         "hostname": host.name,
-        "cap_add": ["NET_ADMIN", "SYS_ADMIN", "DAC_READ_SEARCH"],
+        "cap_add": ["NET_ADMIN", "SYS_ADMIN", "DAC_READ_SEARCH", *(["SYS_PTRACE"] if lab.traces else [])],
         "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
         "tmpfs": {"/run": "", "/run/lock": "", "/tmp": ""},  # noqa: S108
         "environment": environment,

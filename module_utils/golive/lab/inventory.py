@@ -1,7 +1,8 @@
 """Which hosts does a lab have, where, and where do its keys lie?
 
 The inventory file is the only source of truth: hosts of group `rehearsal` that are not reached by connection `local`, their
-`ansible_host`, and the variables `lab_name` and `lab_network`.
+`ansible_host`, and the variables `lab_name` and `lab_network`. `lab_traces: true` lets root of the hosts look into the processes of
+other users, as root of a real host may (open files, mount namespaces).
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Lab:
     network: ipaddress.IPv4Network
     hosts: tuple[LabHost, ...]
     inventory: Path
+    traces: bool = False
 
     @property
     def network_name(self) -> str:
@@ -99,7 +101,7 @@ def read_lab(path: Path) -> Lab:
         twice = [host.name for host in hosts if host.address == address]
         if len(twice) > 1:
             raise LabError("two lab hosts have one address", where=where, found=f"{address} for {', '.join(twice)}")
-    return Lab(name, network, hosts, path)
+    return Lab(name, network, hosts, path, any(values.get("lab_traces") is True for values in remote.values()))
 
 
 def _variables(host: Any) -> dict[str, Any]:

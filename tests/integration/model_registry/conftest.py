@@ -26,7 +26,7 @@ all:
     rehearsal:
       hosts:
         bot: {ansible_host: 172.30.91.11}
-      vars: {lab_network: 172.30.91.0/24, lab_name: modelreg}
+      vars: {lab_network: 172.30.91.0/24, lab_name: modelreg, lab_traces: true}
     targets: {hosts: {bot: {}}}
 """
 BASE = "/srv/data/artifacts"

@@ -5,6 +5,7 @@ One machine has one cgroup version: what the other would get is proven here on t
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ def test_cgroup_v2_gets_a_hierarchy_of_its_own() -> None:
 def test_rights_are_the_needed_ones_and_no_more(cgroup_version: int) -> None:
     arguments = _arguments(cgroup_version)
     assert sorted(arguments["cap_add"]) == ["DAC_READ_SEARCH", "NET_ADMIN", "SYS_ADMIN"]
+    traced = container_arguments(dataclasses.replace(LAB, traces=True), LAB.hosts[0], "golive-lab:k", cgroup_version, "SHA256:f")
+    assert sorted(traced["cap_add"]) == ["DAC_READ_SEARCH", "NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE"]
     assert arguments["security_opt"] == ["seccomp=unconfined", "apparmor=unconfined"]
     assert set(arguments["tmpfs"]) == {"/run", "/run/lock", "/tmp"}
     assert not arguments.get("privileged", False)

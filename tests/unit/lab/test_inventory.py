@@ -35,6 +35,8 @@ def test_hosts_of_the_rehearsal_group_that_are_not_local(tmp_path: Path) -> None
     lab = read_lab(_write(tmp_path, GOOD))
     assert [(host.name, host.address) for host in lab.hosts] == [("bot", "10.9.8.11"), ("venue", "10.9.8.12")]
     assert (lab.name, str(lab.network), lab.container_name(lab.hosts[0])) == ("small", "10.9.8.0/24", "golive-small-bot")
+    assert lab.traces is False
+    assert read_lab(_write(tmp_path, GOOD.replace("lab_name: small", "lab_name: small, lab_traces: true"))).traces is True
 
 
 @pytest.mark.parametrize("system", sorted(path.parent.name for path in REPOSITORY.glob("inventories/*/lab.yml")))
