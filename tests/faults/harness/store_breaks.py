@@ -1,6 +1,8 @@
 """Breaks of the store, by a root token that the lab's keepers make together for the moment, and their healing."""
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import hvac
@@ -31,6 +33,16 @@ def keepers(world: Lab) -> Keepers:
 def root(world: Lab) -> hvac.Client:
     """Return a client with a root token."""
     return bring_up._root(anonymous(world), keepers(world))
+
+
+@contextmanager
+def as_root(world: Lab) -> Iterator[hvac.Client]:
+    """Lend a client with a root token, which is revoked afterwards."""
+    client = root(world)
+    try:
+        yield client
+    finally:
+        client.auth.token.revoke_self()
 
 
 def seal_state(world: Lab) -> str:
