@@ -97,7 +97,7 @@ def guard(scene: Scene, folder: Path, seconds: float) -> str:
         "actions": {**dict.fromkeys(decide.CHECKS, "page")}, "metrics_port": 0, "loss_day": 500.0, "loss_total": 500.0, "exposure": 500.0,
         "positions": 3, "orders_per_minute": 600, "notional_per_minute": 5000.0, "loop_s": 4.0, "naked_grace_s": 0.0,
         "decision_age_s": 3600.0, "blind_s": 600.0, "unheard_s": 3600.0, "acknowledge_s": 10.0, "tell_every_s": 60.0,
-        "closed_every_s": 12.0, "heartbeat_every_s": 15.0, "page_repeat_s": 900.0, "margin_level_min": 0.0,
+        "closed_every_s": 12.0, "heartbeat_every_s": 15.0, "page_repeat_s": 900.0, "margin_level_min": 0.0, "stop_distance_max": 0.05,
         "calls_max": 20.0, "calls_decay": 0.5}
     path = folder / "guard.json"
     path.write_text(json.dumps(settings))

@@ -9,22 +9,20 @@ import time
 from decimal import Decimal
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set
 
-from .reading import STOPS, Order, Pair, Reading
+from .reading import Order, Reading, Second, exits_of, exposure_of, uncovered
 
 WORDS = ("page", "no_entries", "step_down", "kill")
-#: check -> the second endpoint of the venue that can agree; only these may kill
-CONFIRMED_BY = {"drawdown_day": "BalanceEx", "drawdown_total": "BalanceEx", "exposure": "BalanceEx", "naked_position": "BalanceEx",
-                "foreign_order": "QueryOrders"}
+#: checks for which every venue has a second endpoint that can agree; only these may kill
+CONFIRMED = ("drawdown_day", "drawdown_total", "exposure", "naked_position", "foreign_order")
 CHECKS = ("drawdown_day", "drawdown_total", "exposure", "positions", "order_rate", "notional_rate", "foreign_order", "naked_position",
-          "margin_level", "decision_age", "blind", "unheard", "state_lost")
+          "far_stop", "margin_level", "decision_age", "blind", "unheard", "state_lost")
 MINUTE_S = 60.0
 HANDLED_MAX = 1000
 ROUND_TRIP = Decimal("0.005")   # of the equity: what a position that was opened and closed between two readings may have earned
-Pairs = Mapping[str, Pair]
 
 
 class Limits(NamedTuple):
-    """The account's limits. Losses are positive amounts."""
+    """The account's limits. Losses are positive amounts; `stop_distance_max`: share of the entry price, 0 = not looked at."""
 
     loss_day: Decimal
     loss_total: Decimal
@@ -39,6 +37,7 @@ class Limits(NamedTuple):
     unheard_s: float
     actions: Dict[str, str]
     margin_level_min: Decimal = Decimal(0)
+    stop_distance_max: Decimal = Decimal(0)
 
 
 class Finding(NamedTuple):
@@ -103,40 +102,13 @@ def _finite(text: Any) -> Decimal:
     return value
 
 
-def bases(pairs: Pairs) -> Dict[str, Pair]:
-    """Return the pair by which each base asset is priced."""
-    return {pair.base: pair for pair in pairs.values()}
-
-
-def exposure_of(balances: Mapping[str, Decimal], prices: Mapping[str, Decimal], pairs: Pairs) -> Decimal:
-    """Return what the bot's base assets are worth."""
-    return sum((balances.get(base, Decimal(0)) * prices[pair.name] for base, pair in bases(pairs).items()), Decimal(0))
-
-
-def equity_of(balances: Mapping[str, Decimal], prices: Mapping[str, Decimal], pairs: Pairs) -> Decimal:
-    """Return quote currency and the bot's base assets. Anything else counts as gone: it was bought with our money."""
-    quotes = {pair.quote for pair in pairs.values()}
-    return sum((balances.get(quote, Decimal(0)) for quote in quotes), Decimal(0)) + exposure_of(balances, prices, pairs)
-
-
-def uncovered(reading: Reading, pairs: Pairs) -> Dict[str, Decimal]:
-    """Return {asset: amount} of positions that no resting sell stop covers; less than the smallest order is dust and no position."""
-    covered: Dict[str, Decimal] = {}
-    for order in reading.orders.values():
-        pair = pairs.get(order.pair)
-        if pair is not None and order.side == "sell" and order.kind in STOPS and not order.margin:
-            covered[pair.base] = covered.get(pair.base, Decimal(0)) + order.left
-    left = {base: reading.balances.get(base, Decimal(0)) - covered.get(base, Decimal(0)) for base in bases(pairs)}
-    return {base: amount for base, amount in left.items() if amount >= bases(pairs)[base].minimum}
-
-
-def remember(memory: Memory, reading: Reading, pairs: Pairs) -> Memory:
+def remember(memory: Memory, reading: Reading) -> Memory:
     """Return the memory after a reading. A new day starts from the last equity that was seen, also over a restart.
 
     A rise by more than the positions were worth is no trade's doing: money was added. The starting points rise with it, so that a
     deposit never hides a loss. Money taken out looks like a loss, which is the safe side.
     """
-    equity = equity_of(reading.balances, reading.prices, pairs)
+    equity = reading.equity
     today = time.strftime("%Y-%m-%d", time.gmtime(reading.at))
     before = equity if memory.equity is None else memory.equity
     start = before if memory.start is None else memory.start
@@ -144,26 +116,45 @@ def remember(memory: Memory, reading: Reading, pairs: Pairs) -> Memory:
     added = equity - before
     if added > max(memory.exposure, before * ROUND_TRIP):
         start, day_start = start + added, day_start + added
-    naked = {base: memory.naked_since.get(base, reading.at) for base in uncovered(reading, pairs)}
+    naked = {key: memory.naked_since.get(key, reading.at) for key in uncovered(reading.held, reading.orders)}
     return memory._replace(day=today, day_start=day_start, start=start, equity=equity, seen_at=reading.at, naked_since=naked,
-                           exposure=exposure_of(reading.balances, reading.prices, pairs))
+                           exposure=exposure_of(reading.held))
 
 
-def findings(memory: Memory, reading: Reading, limits: Limits, pairs: Pairs) -> List[Finding]:
+def findings(memory: Memory, reading: Reading, limits: Limits) -> List[Finding]:
     """Return what a reading shows to be wrong; `memory` already remembers it."""
-    found = [*_losses(memory, memory.equity or Decimal(0), limits), *_sizes(reading, limits, pairs), *_rates(reading, limits)]
+    found = [*_losses(memory, memory.equity or Decimal(0), limits), *_sizes(reading, limits), *_rates(reading, limits)]
     for txid, order in sorted(foreign(memory, reading, limits).items()):
         found.append(_finding("foreign_order:" + txid, "foreign_order", limits, "order %s (%s %s) is not the bot's"
                               % (txid, order.side, order.pair)))
-    open_ = uncovered(reading, pairs)
-    for base, since in sorted(memory.naked_since.items()):
+    open_ = uncovered(reading.held, reading.orders)
+    for key, since in sorted(memory.naked_since.items()):
         if reading.at - since >= limits.naked_grace_s:
-            text = "no stop covers %s %s" % (format(open_[base].normalize(), "f"), base)
-            found.append(_finding("naked_position:" + base, "naked_position", limits, text))
+            text = "no stop covers %s %s" % (format(open_[key].normalize(), "f"), key)
+            found.append(_finding("naked_position:" + key, "naked_position", limits, text))
+    found += _far_stops(reading, limits)
     if reading.margin_level is not None and reading.margin_level < limits.margin_level_min:
-        found.append(_finding("margin_level", "margin_level", limits, "equity is %s %% of the margin used, at least %s"
+        found.append(_finding("margin_level", "margin_level", limits, "equity is %.1f %% of the margin, at least %s"
                               % (reading.margin_level, limits.margin_level_min)))
     return found
+
+
+def _far_stops(reading: Reading, limits: Limits) -> List[Finding]:
+    """Return stops that would lose more than allowed of what was paid. The price of now tells nothing of that: it moves."""
+    found = []
+    for key, one in sorted(reading.held.items() if limits.stop_distance_max > 0 else []):
+        for stop in exits_of(one, reading.orders) if one.entry else []:
+            assert one.entry is not None
+            lost = (one.entry - stop.trigger if one.side == "long" else stop.trigger - one.entry) / one.entry
+            if stop.trigger > 0 and lost > limits.stop_distance_max:
+                text = "the stop %s of %s is %.1f %% from the entry price %s, at most %.1f %%" % (
+                    stop.id, key, lost * 100, _short(one.entry), limits.stop_distance_max * 100)
+                found.append(_finding("far_stop:" + stop.id, "far_stop", limits, text))
+    return found
+
+
+def _short(value: Decimal) -> str:
+    return format(Decimal("%.8g" % value), "f")
 
 
 def _finding(key: str, check: str, limits: Limits, text: str) -> Finding:
@@ -179,13 +170,12 @@ def _losses(memory: Memory, equity: Decimal, limits: Limits) -> List[Finding]:
     return found
 
 
-def _sizes(reading: Reading, limits: Limits, pairs: Pairs) -> List[Finding]:
+def _sizes(reading: Reading, limits: Limits) -> List[Finding]:
     found = []
-    exposure = exposure_of(reading.balances, reading.prices, pairs)
+    exposure = exposure_of(reading.held)
     if exposure > limits.exposure:
         found.append(_finding("exposure", "exposure", limits, "positions are worth %.4f, at most %s" % (exposure, limits.exposure)))
-    count = sum(1 for base, pair in bases(pairs).items() if reading.balances.get(base, Decimal(0)) >= pair.minimum)
-    count += sum(1 for order in reading.orders.values() if order.margin)
+    count = sum(1 for one in reading.held.values() if one.size >= one.minimum)
     if count > limits.positions:
         found.append(_finding("positions", "positions", limits, "%d positions, at most %d" % (count, limits.positions)))
     return found
@@ -226,20 +216,18 @@ def own_findings(memory: Memory, limits: Limits, now: float, bot: Optional[Bot],
     return found
 
 
-def agrees(finding: Finding, second: Any, memory: Memory, reading: Reading, limits: Limits, pairs: Pairs) -> bool:
-    """Say whether the second endpoint shows the same. `second` is held_of(BalanceEx), or orders_of(QueryOrders) for a foreign order."""
+def agrees(finding: Finding, second: Second, memory: Memory, reading: Reading, limits: Limits) -> bool:
+    """Say whether the second endpoint shows the same. What it does not tell does not agree."""
     if finding.check == "foreign_order":
-        order = second.get(finding.key.partition(":")[2])
-        return order is not None and not order.client_id.startswith(limits.client_id_prefix)
-    balances = {asset: row["balance"] for asset, row in second.items()}
+        return second.client_id is not None and not second.client_id.startswith(limits.client_id_prefix)
     if finding.check == "naked_position":
-        base = finding.key.partition(":")[2]
-        row = second.get(base)
-        return row is not None and row["balance"] - row["hold"] >= bases(pairs)[base].minimum
+        one = reading.held.get(finding.key.partition(":")[2])
+        return one is not None and second.bare is not None and second.bare > 0 and second.bare >= one.minimum
     if finding.check == "exposure":
-        return exposure_of(balances, reading.prices, pairs) > limits.exposure
-    lost = _losses(memory, equity_of(balances, reading.prices, pairs), limits)
-    return finding.key in {one.key for one in lost}
+        return second.exposure is not None and second.exposure > limits.exposure
+    if second.equity is None:
+        return False
+    return finding.key in {one.key for one in _losses(memory, second.equity, limits)}
 
 
 def carry_over(before: List[Finding], now: List[Finding], seen: bool) -> List[Finding]:
@@ -270,10 +258,9 @@ def words(found: List[Finding]) -> List[str]:
     return out + (["step_down"] if "step_down" in wanted else [])
 
 
-def entries(orders: Mapping[str, Order], *, shared: bool, prefix: str) -> List[str]:
-    """Return the ids of orders that open or enlarge a position: every spot buy; on a shared account only the bot's."""
-    return sorted(txid for txid, order in orders.items()
-                  if order.side == "buy" and not order.margin and (not shared or order.client_id.startswith(prefix)))
+def entries(orders: Mapping[str, Order], *, shared: bool, prefix: str) -> List[Order]:
+    """Return the orders that open or enlarge a position; on a shared account only the bot's."""
+    return [order for _, order in sorted(orders.items()) if order.opens and (not shared or order.client_id.startswith(prefix))]
 
 
 def dealt_with(memory: Memory, found: List[Finding]) -> Memory:

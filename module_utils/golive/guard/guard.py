@@ -18,9 +18,11 @@ import time
 from decimal import Decimal
 from typing import Any, Dict, List, Optional, Set
 
-from ..kill_switch.kill_switch import Kraken
+from ..kill_switch.kill_switch import Binance, Kraken
 from . import acts, decide, settings
 from .account import NO_WORD, Account, Skipped, told
+from .binance_account import FuturesWatch, SpotWatch
+from .kraken_account import KrakenWatch
 from .reading import Reading
 
 SETTINGS = "/etc/golive/guard.json"
@@ -89,10 +91,10 @@ class Guard:
         if reading is not None:
             self._readings += 1
             self._margin_level = reading.margin_level
-            self.memory = decide.remember(self.memory, reading, self.account.pairs)
+            self.memory = decide.remember(self.memory, reading)
         now = time.time()
         own = decide.own_findings(self.memory, self.given.limits, now, self._bot_now(now), self._heard_at)
-        venue = decide.findings(self.memory, reading, self.given.limits, self.account.pairs) if reading is not None else []
+        venue = decide.findings(self.memory, reading, self.given.limits) if reading is not None else []
         self.found = decide.carry_over(known, own + venue, reading is not None)
         for one in self.found:
             if one.key not in {before.key for before in known}:
@@ -144,15 +146,15 @@ class Guard:
         try:
             for one in doubted:
                 try:
-                    second = await self._ask(self.account.second, one)
-                    agreed = decide.agrees(one, second, self.memory, reading, self.given.limits, self.account.pairs)
+                    second = await self._ask(self.account.second, one, reading)
+                    agreed = decide.agrees(one, second, self.memory, reading, self.given.limits)
                 except NO_WORD as exc:
                     self._trouble("%s is not confirmed, the second endpoint gave no word: %s" % (one.key, exc))
                     continue
                 if agreed:
                     self._kill(one)
                 else:
-                    self._trouble("%s is not confirmed: %s shows otherwise" % (one.key, decide.CONFIRMED_BY[one.check]))
+                    self._trouble("%s is not confirmed: %s shows otherwise" % (one.key, self.account.confirmed_by[one.check]))
         finally:
             self._confirming = None
 
@@ -223,11 +225,11 @@ class Guard:
         """Cancel every entry ourselves, in each loop in which a word is late or the kill has not started."""
         try:
             orders = reading.orders if reading is not None else await self._ask(self.account.open_now)
-            ids = decide.entries(orders, shared=self.given.shared, prefix=self.given.limits.client_id_prefix)
-            if ids:
-                await self._ask(self.account.cancel, ids)
-                self._self_cancelled += len(ids)
-                self.say("cancelled %d entries: not acknowledged: %s" % (len(ids), ", ".join(self._late()) or "the kill"))
+            going = decide.entries(orders, shared=self.given.shared, prefix=self.given.limits.client_id_prefix)
+            if going:
+                await self._ask(self.account.cancel, going)
+                self._self_cancelled += len(going)
+                self.say("cancelled %d entries: not acknowledged: %s" % (len(going), ", ".join(self._late()) or "the kill"))
         except NO_WORD as exc:
             self._trouble("entries could not be cancelled: %s" % exc)
         finally:
@@ -327,12 +329,19 @@ class Guard:
         writer.close()
 
 
+def account_of(given: settings.Settings, key: str, secret: bytes) -> Account:
+    """Return the account that the settings name."""
+    number = given.number
+    budget = decide.Budget(number["calls_max"], number["calls_decay"], max(3.0, number["calls_max"] / 20))
+    common = (given.pairs, budget, number["closed_every_s"], given.limits.client_id_prefix)
+    if given.venue == "kraken":
+        return KrakenWatch(Kraken(given.url, given.ca_file, key, secret), *common, margin=number["margin_level_min"] > 0)
+    return (SpotWatch if given.venue == "binance" else FuturesWatch)(Binance(given.url, given.ca_file, key, secret), *common)
+
+
 async def watch(given: settings.Settings, key: str, secret: bytes) -> None:
     """Run until SIGTERM."""
-    number = given.number
-    account = Account(Kraken(given.url, given.ca_file, key, secret), given.pairs, decide.Budget(number["calls_max"], number["calls_decay"]),
-                      number["closed_every_s"], given.limits.client_id_prefix, margin=number["margin_level_min"] > 0)
-    guard = Guard(given, account)
+    guard = Guard(given, account_of(given, key, secret))
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, guard.stopping.set)
     server = await asyncio.start_server(guard.serve, "127.0.0.1", given.metrics_port)
@@ -348,7 +357,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         given = settings.read(chosen.settings)
-        key, secret = settings.key_from(given.credential)
+        key, secret = settings.key_from(given.credential, given.venue)
     except settings.Problem as exc:
         print("guard: %s" % exc, file=sys.stderr)
         return 64

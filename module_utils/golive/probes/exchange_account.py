@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ..errors import Undecided
+from ..guard.entry import average_entry
 from ._kraken import Kraken, Said, need, number, one
 from .look import Look, Observed
 
@@ -24,7 +25,7 @@ ASK = {
     "notional": "number; optional; with pairs: size in quote currency that must be sold again",
     "peg_pairs": "list of str; optional; two pairs; the price of the first divided by that of the second",
     "client_id_prefix": "str; optional; with credential: orders without it are foreign",
-    "stop_distance_max": "number; optional; with credential: fraction of the price that a stop may be away",
+    "stop_distance_max": "number; optional; with credential: fraction of the entry price that a stop may be away from it",
     "bot_health_url": "str; optional; with pairs: http address where the bot tells its prices (`prices`)",
     "bot_configuration": "str; optional; with pairs and credential: file with the fee that the bot models (paper.taker_fee)",
 }
@@ -46,11 +47,12 @@ FACTS = {
     "unpriced": "list of str; assets that are held and cannot be valued",
     "foreign_orders": "list of str; ids of open and recent orders without the bot's prefix",
     "positions_without_stop": "list of str; asset: uncovered size",
-    "stops_insane": "list of str; id: distance of a stop from the price",
+    "stops_insane": "list of str; id: trigger of a stop, the price paid and the price now: too far from the first, or on the wrong side",
 }
 _DUST = Decimal("0.5")  # quote currency: below the venue's least order value nothing can be sold
 _STABLE = {"USDT", "USDC", "ZUSD", "USD", "DAI"}
 _POINTS = Decimal(10000)
+_PAGE, _PAGES = 50, 4  # closed orders a page, and pages that are looked through for what a position was bought at
 
 
 def observe(ask: Mapping[str, Any], look: Look) -> Observed:
@@ -194,7 +196,7 @@ def _account(ask: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], ven
     if ask.get("client_id_prefix"):
         facts["foreign_orders"] = _foreign({**orders, **_closed(venue)}, str(ask["client_id_prefix"]))
     if ask.get("stop_distance_max"):
-        facts.update(_protection(bases, held, values, orders, need(ask["stop_distance_max"], "stop_distance_max")))
+        facts.update(_protection(bases, held, values, orders, need(ask["stop_distance_max"], "stop_distance_max"), venue))
     if ask.get("bot_configuration") and known:
         facts.update(_fees(str(ask["bot_configuration"]), list(known), venue))
     return len(held) + len(orders)
@@ -241,9 +243,10 @@ def _foreign(orders: Mapping[str, Mapping[str, Any]], prefix: str) -> List[str]:
 
 
 def _protection(bases: List[str], held: Mapping[str, Decimal], values: Mapping[str, Decimal], orders: Mapping[str, Mapping[str, Any]],
-                most: Decimal) -> Dict[str, Any]:  # fmt: skip
-    """Hold what is held against the selling stops that rest: size and distance. A stop of another pair covers nothing."""
+                most: Decimal, venue: Kraken) -> Dict[str, Any]:  # fmt: skip
+    """Hold what is held against the selling stops that rest: size, and distance from what was paid. One of another pair covers nothing."""
     covered: Dict[str, Decimal] = {}
+    entries: Dict[str, Decimal] = {}
     insane: List[str] = []
     for name, row in orders.items():
         about = row.get("descr")
@@ -253,19 +256,54 @@ def _protection(bases: List[str], held: Mapping[str, Decimal], values: Mapping[s
             or not str(about.get("ordertype")).startswith(("stop-loss", "trailing-stop"))
         ):
             continue
-        asset = next(
-            (base for base in bases if str(about.get("pair", "")).upper().startswith(base.lstrip("XZ") if len(base) == 4 else base)), None
-        )
+        asset = next((base for base in bases if _of(row, base)), None)
         if asset is None:
             continue
         covered[asset] = covered.get(asset, Decimal(0)) + need(row.get("vol"), "vol") - (number(row.get("vol_exec")) or 0)
         price, now = number(about.get("price")), values[asset] / held[asset] if held[asset] else Decimal(0)
-        if str(about.get("ordertype")).startswith("stop-loss") and (not price or not now or price >= now or (now - price) / now > most):
-            insane.append("%s: %s of %s" % (name, price, now.normalize()))
+        if str(about.get("ordertype")).startswith("stop-loss"):
+            if asset not in entries:
+                entries[asset] = _entry(asset, held[asset], orders, venue)
+            paid = entries[asset]
+            if not price or not now or price >= now or (paid - price) / paid > most:
+                insane.append("%s: %s of %s, now %s" % (name, price, _short(paid), _short(now)))
     naked = {base: held[base] - covered.get(base, Decimal(0)) for base in bases}
     # A size below dust cannot be protected by any order; it is no position.
     open_ = ["%s: %s" % (base, size.normalize()) for base, size in sorted(naked.items()) if size * _unit(values, held, base) >= _DUST]
     return {"positions_without_stop": open_, "stops_insane": sorted(insane)}
+
+
+def _of(row: Mapping[str, Any], base: str) -> bool:
+    about = row.get("descr")
+    pair = str(about.get("pair", "")).upper() if isinstance(about, dict) else ""
+    return pair.startswith(base.lstrip("XZ") if len(base) == 4 else base)
+
+
+def _entry(asset: str, size: Decimal, orders: Mapping[str, Mapping[str, Any]], venue: Kraken) -> Decimal:
+    """Return the average price that was paid. Raises Undecided: the price of now says nothing about how much a stop may lose."""
+    fills = _fills(asset, orders)
+    for page in range(_PAGES):
+        found = venue.private("ClosedOrders", ofs=str(page * _PAGE))
+        rows = found.get("closed") if isinstance(found, dict) else None
+        if not isinstance(rows, dict):
+            raise Undecided("the venue does not tell the closed orders")
+        fills += _fills(asset, rows)
+        paid = average_entry(size, fills)
+        if paid:
+            return paid
+        if len(rows) < _PAGE:
+            break
+    raise Undecided("closed orders do not reach back to what %s was bought at: how far its stop is from that cannot be told" % asset)
+
+
+def _fills(asset: str, orders: Mapping[str, Any]) -> List[Tuple[str, Decimal, Decimal]]:
+    rows = [row for row in orders.values() if isinstance(row, dict) and _of(row, asset) and (number(row.get("vol_exec")) or 0) > 0]
+    rows.sort(key=lambda row: -float(number(row.get("closetm")) or number(row.get("opentm")) or 0))
+    return [(str(row["descr"].get("type")), need(row.get("vol_exec"), "vol_exec"), need(row.get("cost"), "cost")) for row in rows]
+
+
+def _short(value: Decimal) -> str:
+    return format(Decimal("%.8g" % value), "f")
 
 
 def _unit(values: Mapping[str, Decimal], held: Mapping[str, Decimal], base: str) -> Decimal:

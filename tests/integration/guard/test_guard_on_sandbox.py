@@ -31,26 +31,20 @@ print(json.dumps({"running": True, "decision_age_s": 0.1, "acknowledged": words,
 ACTIONS = {**dict.fromkeys(decide.CHECKS, "no_entries"), "naked_position": "kill", "foreign_order": "kill", "unheard": "page"}
 
 
-class Scene:
-    """A bot's account on the sandbox, a bot's host that is a folder, and the guard with its own key."""
+class Watched:
+    """A guard with its own key, and a bot's host that is a folder."""
 
-    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
+    def __init__(self, sandbox: Sandbox, folder: Path, credential: str) -> None:
         self.sandbox, self.folder = sandbox, folder
-        sandbox.account(tier="unlimited")
-        self.bot: Client = sandbox.key()
-        made = sandbox.ask("POST", "keys", {"account": "bot", "rights": RIGHTS}, 201)
         for name in ("bot_host", "epochs"):
             (folder / name).mkdir()
-        key = folder / "key.json"
-        key.write_text(json.dumps({"key": made["key"], "secret": made["secret"]}))
-        key.chmod(0o600)
         self.process: subprocess.Popen[bytes] | None = None
         self.settings: dict[str, Any] = {
             "system": "kraken-micro",
             "venue": "kraken",
             "url": sandbox.venue,
             "ca_file": "",
-            "credential": str(key),
+            "credential": credential,
             "pairs": ["SHIBUSDT"],
             "account": "dedicated",
             "client_id_prefix": "gl",
@@ -79,6 +73,7 @@ class Scene:
             "heartbeat_every_s": 1,
             "page_repeat_s": 60,
             "margin_level_min": 0.0,
+            "stop_distance_max": 0.0,
             "calls_max": 1000,
             "calls_decay": 100,
         }
@@ -122,6 +117,25 @@ class Scene:
         before = self.state()["loops"]
         eventually(lambda: self.state()["loops"] >= before + count, "the guard goes on; its log: %s" % self.log())
 
+    def told(self, word: str) -> bool:
+        return (self.folder / "bot_host" / word).exists()
+
+    def killed(self) -> bool:
+        return (self.folder / "kill").exists()
+
+
+class Scene(Watched):
+    """A bot's account at Kraken, and its guard."""
+
+    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
+        sandbox.account(tier="unlimited")
+        self.bot: Client = sandbox.key()
+        made = sandbox.ask("POST", "keys", {"account": "bot", "rights": RIGHTS}, 201)
+        key = folder / "key.json"
+        key.write_text(json.dumps({"key": made["key"], "secret": made["secret"]}))
+        key.chmod(0o600)
+        super().__init__(sandbox, folder, str(key))
+
     def buy(self, name: str = "gle0001") -> None:
         self.bot.buy(cl_ord_id=name)
 
@@ -132,12 +146,6 @@ class Scene:
     def stop_loss(self) -> None:
         price = "%.8f" % (float(self.bot.look()["c"][0]) * 0.5)
         self.bot.good("AddOrder", pair="SHIBUSDT", type="sell", ordertype="stop-loss", price=price, volume="600000", cl_ord_id="gls0001")
-
-    def told(self, word: str) -> bool:
-        return (self.folder / "bot_host" / word).exists()
-
-    def killed(self) -> bool:
-        return (self.folder / "kill").exists()
 
 
 @pytest.fixture

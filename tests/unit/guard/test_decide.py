@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from golive.guard import decide
-from golive.guard.reading import Order, Pair, Reading, margin_of
+from golive.guard.entry import average_entry
+from golive.guard.kraken_account import Pair, equity_of, margin_of
+from golive.guard.reading import Held, Order, Reading, Second, uncovered
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,24 +24,31 @@ MONEY = st.decimals(min_value=0, max_value=1000, places=4)
 
 
 def order(txid: str = "O1", **more: Any) -> Order:
-    return Order(**{"txid": txid, "pair": "SHIBUSDT", "side": "sell", "kind": "stop-loss", "left": Decimal(600000), "cost": Decimal(0),
-                    "price": Decimal(1), "client_id": "gls1", "opened": T0, "closed": 0.0, "margin": False, **more})  # fmt: skip
+    return Order(**{"id": txid, "pair": "SHIBUSDT", "key": "SHIB", "side": "sell", "stop": True, "opens": False, "left": Decimal(600000),
+                    "done": Decimal(0), "cost": Decimal(0), "trigger": Decimal("0.0000096"), "client_id": "gls1", "opened": T0,
+                    "closed": 0.0, **more})  # fmt: skip
+
+
+def holding(amount: Any, price: str = "0.00001", **more: Any) -> dict[str, Held]:
+    one = Held("SHIB", "SHIBUSDT", "long", Decimal(amount), Decimal(price), SHIB.minimum, Decimal("0.00001"))
+    return {"SHIB": one._replace(**more)} if one.size else {}
 
 
 def reading(quote: Any = 200, held: Any = 0, at: float = T0, price: str = "0.00001", orders: Any = (), closed: Any = ()) -> Reading:
     balances = {"USDT": Decimal(quote), "SHIB": Decimal(held)}
-    return Reading(at, balances, {one.txid: one for one in orders}, {"SHIBUSDT": Decimal(price)}, {one.txid: one for one in closed})
+    equity = equity_of(balances, {"SHIBUSDT": Decimal(price)}, PAIRS)
+    return Reading(at, equity, holding(held, price), {one.id: one for one in orders}, {one.id: one for one in closed})
 
 
 def after(*readings: Reading, memory: decide.Memory | None = None) -> decide.Memory:
     memory = memory or decide.fresh(T0)
     for one in readings:
-        memory = decide.remember(memory, one, PAIRS)
+        memory = decide.remember(memory, one)
     return memory
 
 
 def checks(memory: decide.Memory, last: Reading, limits: decide.Limits = LIMITS) -> set[str]:
-    return {one.check for one in decide.findings(memory, last, limits, PAIRS)}
+    return {one.check for one in decide.findings(memory, last, limits)}
 
 
 def test_a_loss_of_the_day_is_found_at_its_limit_and_not_before() -> None:
@@ -83,21 +92,28 @@ def test_a_round_trip_that_earned_a_little_is_no_deposit() -> None:
 
 
 def test_any_asset_outside_the_bots_pairs_counts_as_gone() -> None:
-    last = reading(100)
-    last.balances["XXBT"] = Decimal(1)
-    assert "drawdown_day" in checks(after(reading(200), last), last)
+    assert equity_of({"USDT": Decimal(100), "XXBT": Decimal(1)}, {"SHIBUSDT": Decimal(1)}, PAIRS) == 100
 
 
 @given(st.decimals(0, 10**6, places=0), st.decimals(0, 10**6, places=0))
 def test_a_position_is_naked_exactly_when_more_than_dust_of_it_is_uncovered(held: Decimal, covered: Decimal) -> None:
     stops = [order(left=covered)] if covered else []
-    found = decide.uncovered(reading(held=held, orders=stops), PAIRS)
-    assert (found == {"SHIB": held - covered}) is (held - covered >= SHIB.minimum)
+    last = reading(held=held, orders=stops)
+    assert (uncovered(last.held, last.orders) == {"SHIB": held - covered}) is (held - covered >= SHIB.minimum)
 
 
-@pytest.mark.parametrize("useless", [{"kind": "limit"}, {"side": "buy"}, {"pair": "XBTUSDT"}, {"margin": True}])
+@pytest.mark.parametrize("useless", [{"stop": False}, {"side": "buy"}, {"key": "XXBT"}, {"key": "SHIBUSDT margin"}])
 def test_what_is_no_resting_stop_covers_nothing(useless: dict[str, Any]) -> None:
-    assert decide.uncovered(reading(held=600000, orders=[order(**useless)]), PAIRS) == {"SHIB": Decimal(600000)}
+    last = reading(held=600000, orders=[order(**useless)])
+    assert uncovered(last.held, last.orders) == {"SHIB": Decimal(600000)}
+
+
+@given(st.decimals(1, 10**6, places=0), st.sampled_from(["long", "short"]))
+def test_an_order_that_closes_whatever_there_is_covers_all_of_its_side_only(size: Decimal, side: str) -> None:
+    held = {"SOLUSDT": Held("SOLUSDT", "SOLUSDT", side, size, Decimal(1), Decimal(1))}
+    whole = order(key="SOLUSDT", whole=True, left=Decimal(0))
+    assert uncovered(held, {"1": whole}) == ({} if side == "long" else {"SOLUSDT": size})
+    assert uncovered(held, {"1": whole._replace(side="buy")}) == ({} if side == "short" else {"SOLUSDT": size})
 
 
 def test_a_naked_position_has_its_grace_and_a_stop_ends_it() -> None:
@@ -118,9 +134,9 @@ def test_an_order_is_foreign_exactly_when_its_client_id_does_not_begin_with_ours
 def test_a_closed_foreign_order_is_found_once_and_older_ones_never() -> None:
     last = reading(closed=[order(txid, client_id="", opened=T0 + opened, closed=T0 + 2) for txid, opened in (("NEW", 1), ("OLD", -1))])
     memory = after(last)
-    found = decide.findings(memory, last, LIMITS, PAIRS)
+    found = decide.findings(memory, last, LIMITS)
     assert [one.key for one in found] == ["foreign_order:NEW"]
-    assert decide.findings(decide.dealt_with(memory, found), last, LIMITS, PAIRS) == []
+    assert decide.findings(decide.dealt_with(memory, found), last, LIMITS) == []
 
 
 def test_orders_and_money_of_a_minute_are_counted() -> None:
@@ -164,22 +180,56 @@ def test_the_bots_word_only_adds(running: bool, age: float | None) -> None:
 @pytest.mark.parametrize(
     ("check", "second", "agreed"),
     [
-        ("naked_position:SHIB", {"SHIB": {"balance": Decimal(600000), "hold": Decimal(0)}}, True),
-        ("naked_position:SHIB", {"SHIB": {"balance": Decimal(600000), "hold": Decimal(600000)}}, False),
-        ("naked_position:SHIB", {}, False),
-        ("drawdown_day:2023-11-14", {"USDT": {"balance": Decimal(150), "hold": Decimal(0)}}, True),
-        ("drawdown_day:2023-11-14", {"USDT": {"balance": Decimal(199), "hold": Decimal(0)}}, False),
-        ("exposure", {"SHIB": {"balance": Decimal(10**7), "hold": Decimal(0)}}, True),
-        ("exposure", {"SHIB": {"balance": Decimal(1), "hold": Decimal(0)}}, False),
-        ("foreign_order:O1", {"O1": order(client_id="")}, True),
-        ("foreign_order:O1", {"O1": order()}, False),
-        ("foreign_order:O1", {"O2": order(client_id="")}, False),
+        ("naked_position:SHIB", Second(bare=Decimal(600000)), True),
+        ("naked_position:SHIB", Second(bare=SHIB.minimum - 1), False),
+        ("naked_position:SHIB", Second(bare=Decimal(0)), False),
+        ("naked_position:SHIB", Second(), False),
+        ("naked_position:XXBT", Second(bare=Decimal(600000)), False),
+        ("drawdown_day:2023-11-14", Second(equity=Decimal(150)), True),
+        ("drawdown_day:2023-11-14", Second(equity=Decimal(199)), False),
+        ("drawdown_day:2023-11-14", Second(), False),
+        ("exposure", Second(exposure=Decimal(100)), True),
+        ("exposure", Second(exposure=Decimal(1)), False),
+        ("exposure", Second(), False),
+        ("foreign_order:O1", Second(client_id=""), True),
+        ("foreign_order:O1", Second(client_id="gls1"), False),
+        ("foreign_order:O1", Second(), False),
     ],
 )
-def test_the_second_endpoint_has_to_show_the_same(check: str, second: Any, agreed: bool) -> None:
+def test_the_second_endpoint_has_to_show_the_same(check: str, second: Second, agreed: bool) -> None:
     memory = after(reading(200))
     finding = decide.Finding(check, check.partition(":")[0], "", "kill")
-    assert decide.agrees(finding, second, memory, reading(200), LIMITS, PAIRS) is agreed
+    assert decide.agrees(finding, second, memory, reading(200)._replace(held=holding(600000)), LIMITS) is agreed
+
+
+@pytest.mark.parametrize(("side", "now", "trigger", "far"), [
+    ("long", "0.00001", "0.0000095", False), ("long", "0.00001", "0.0000094", True), ("long", "0.00002", "0.0000095", False),
+    ("long", "0.0000096", "0.0000094", True), ("long", "0.00001", "0.000012", False), ("long", "0.00001", "0", False),
+    ("short", "0.00001", "0.0000105", False), ("short", "0.00001", "0.0000106", True), ("short", "0.000005", "0.0000105", False)])
+def test_a_stop_is_measured_from_what_was_paid_whatever_the_market_does(side: str, now: str, trigger: str, far: bool) -> None:
+    limits = LIMITS._replace(stop_distance_max=Decimal("0.05"), exposure=Decimal(1000))
+    stop = order(trigger=Decimal(trigger), side="sell" if side == "long" else "buy")
+    last = reading(held=600000, orders=[stop])._replace(held=holding(600000, now, side=side))
+    assert checks(after(last), last, limits) == ({"far_stop"} if far else set())
+    assert checks(after(last), last, limits._replace(stop_distance_max=Decimal(0))) == set()
+    unknown = last._replace(held=holding(600000, now, side=side, entry=None))
+    assert checks(after(unknown), unknown, limits) == set()
+
+
+@given(st.lists(st.tuples(st.integers(1, 100), st.integers(1, 50)), min_size=1, max_size=6))
+def test_the_entry_price_of_buys_is_their_average(buys: list[tuple[int, int]]) -> None:
+    fills = [("buy", Decimal(volume), Decimal(volume * price)) for volume, price in buys]
+    size, paid = sum(volume for volume, _ in buys), sum(volume * price for volume, price in buys)
+    older = [("sell", Decimal(7), Decimal(700)), ("buy", Decimal(7), Decimal(70))]
+    assert average_entry(Decimal(size), [*reversed(fills), *older]) == pytest.approx(Decimal(paid) / size)
+
+
+def test_a_sale_in_between_leaves_the_average_and_fills_that_do_not_reach_back_tell_nothing() -> None:
+    fills = [("buy", Decimal(5), Decimal(100)), ("sell", Decimal(5), Decimal(999)), ("buy", Decimal(10), Decimal(100))]
+    assert average_entry(Decimal(10), fills) == Decimal(15)
+    assert average_entry(Decimal(10), fills[:1]) is None
+    assert average_entry(Decimal(0), fills) is None
+    assert average_entry(Decimal("9.99"), fills[2:]) == Decimal(10)     # the fee was taken in the coin
 
 
 def test_what_is_to_be_killed_ends_entries_at_first_sight() -> None:
@@ -188,10 +238,10 @@ def test_what_is_to_be_killed_ends_entries_at_first_sight() -> None:
     assert decide.words([decide.Finding("x", "exposure", "", "page")]) == []
 
 
-@given(st.sampled_from(["buy", "sell"]), st.booleans(), st.booleans(), st.sampled_from(["gl1", "x"]))
-def test_only_buys_are_entries_and_on_a_shared_account_only_ours(side: str, margin: bool, shared: bool, name: str) -> None:
-    found = decide.entries({"O1": order(side=side, margin=margin, client_id=name)}, shared=shared, prefix="gl")
-    assert found == (["O1"] if side == "buy" and not margin and (name == "gl1" or not shared) else [])
+@given(st.booleans(), st.booleans(), st.sampled_from(["gl1", "x"]))
+def test_only_what_opens_goes_and_on_a_shared_account_only_ours(opens: bool, shared: bool, name: str) -> None:
+    found = decide.entries({"O1": order(opens=opens, client_id=name)}, shared=shared, prefix="gl")
+    assert [one.id for one in found] == (["O1"] if opens and (name == "gl1" or not shared) else [])
 
 
 @given(st.lists(st.tuples(st.floats(0, 10), st.floats(0.5, 3), st.booleans()), max_size=60))
@@ -221,6 +271,7 @@ def test_margin_that_runs_short_is_found_and_an_account_without_margin_is_not() 
     assert "margin_level" not in checks(after(reading(200)), reading(200), limits)
 
 
-@pytest.mark.parametrize(("answer", "level"), [({"eb": "10", "ml": "180.5"}, Decimal("180.5")), ({"eb": "10"}, None)])
-def test_the_margin_level_is_the_venues_and_absent_where_none_is_used(answer: dict[str, str], level: Decimal | None) -> None:
-    assert margin_of(answer) == level
+@pytest.mark.parametrize(("answer", "told"), [({"n": "-3", "ml": "180.5"}, (-3, Decimal("180.5"))), ({"eb": "10"}, (0, None)),
+                                              ({"n": "0", "ml": ""}, (0, None))])  # fmt: skip
+def test_the_margin_level_is_the_venues_and_absent_where_none_is_used(answer: dict[str, str], told: Any) -> None:
+    assert margin_of(answer) == told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -79,6 +80,18 @@ def stop(volume="1000000", price="0.0000098", pair="SHIBUSDT", client_id="gls1",
 SHIBS = {"USDT": {"balance": "90"}, "SHIB": {"balance": "1000000"}}
 
 
+def bought(price="0.00001", volume="1000000", at=1.0, side="buy"):
+    """A closed order of the bot's that filled."""
+    cost = str(Decimal(price) * Decimal(volume))
+    return {"cl_ord_id": "gle1", "vol": volume, "vol_exec": volume, "cost": cost, "closetm": at, "status": "closed",
+            "descr": {"pair": "SHIBUSDT", "type": side, "ordertype": "market", "price": "0"}}  # fmt: skip
+
+
+def protected(ask, price, paid="0.00001", now="0.00001", closed=None):
+    return account(ask, BalanceEx=SHIBS, OpenOrders={"open": {"O1": stop(price=price)}}, Ticker={"SHIBUSDT": {"c": [now, "1"]}},
+                   ClosedOrders={"closed": {"C1": bought(paid)} if closed is None else closed})["stops_insane"]  # fmt: skip
+
+
 def test_status_clock_pairs_and_endpoint(ask):
     seen = ask(pairs=["SHIB/USDT"])
     facts = seen.facts
@@ -147,7 +160,7 @@ def test_a_position_without_a_stop_is_told(ask):
 
 
 def test_a_position_with_a_stop_of_its_size_is_covered(ask):
-    facts = account(ask, BalanceEx=SHIBS, OpenOrders={"open": {"O1": stop()}})
+    facts = account(ask, BalanceEx=SHIBS, OpenOrders={"open": {"O1": stop()}}, ClosedOrders={"closed": {"C1": bought()}})
     assert (facts["positions"], facts["positions_without_stop"], facts["stops_insane"]) == (1, [], [])
 
 
@@ -156,15 +169,34 @@ def other(side, kind):
 
 
 @pytest.mark.parametrize("order", [
-    stop(volume="400000"), stop(pair="XRPUSDT"), stop(vol_exec="900000"), other("sell", "limit"), other("buy", "stop-loss"),
+    stop(volume="400000"), stop(pair="XRPUSDT"), stop(vol_exec="900000", cost="9"), other("sell", "limit"), other("buy", "stop-loss"),
 ])  # fmt: skip
 def test_what_does_not_protect_the_whole_position_leaves_it_naked(ask, order):
-    assert account(ask, BalanceEx=SHIBS, OpenOrders={"open": {"O1": order}})["positions_without_stop"]
+    closed = {"closed": {"C1": bought(volume="1900000")}}
+    assert account(ask, BalanceEx=SHIBS, OpenOrders={"open": {"O1": order}}, ClosedOrders=closed)["positions_without_stop"]
 
 
 @pytest.mark.parametrize("price", ["0.000001", "0.00002", "0"])
 def test_a_stop_far_away_or_on_the_wrong_side_is_insane(ask, price):
-    assert len(account(ask, BalanceEx=SHIBS, OpenOrders={"open": {"O1": stop(price=price)}})["stops_insane"]) == 1
+    assert len(protected(ask, price)) == 1
+
+
+@pytest.mark.parametrize("now", ["0.0000099", "0.0000101", "0.00002", "0.0001"])
+def test_the_distance_of_a_stop_is_from_what_was_paid_wherever_the_market_went(ask, now):
+    assert protected(ask, "0.0000098", now=now) == []
+    assert len(protected(ask, "0.0000094", now=now)) == 1
+
+
+def test_what_was_paid_is_the_average_of_the_buys_that_made_the_position(ask):
+    earlier = {"C0": bought("0.00009", at=0.1), "C1": bought("0.00009", at=0.2, side="sell")}
+    two = {"C2": bought("0.00001", "500000", at=1), "C3": bought("0.000012", "500000", at=2), **earlier}
+    assert protected(ask, "0.0000105", now="0.000011", closed=two) == []
+    assert protected(ask, "0.0000104", now="0.000011", closed=two) == ["O1: 0.0000104 of 0.000011, now 0.000011"]
+
+
+def test_a_stop_of_a_position_whose_price_nobody_tells_is_not_judged(ask):
+    with pytest.raises(Undecided, match="do not reach back to what SHIB was bought at"):
+        protected(ask, "0.0000098", closed={})
 
 
 def test_dust_is_no_position(ask):

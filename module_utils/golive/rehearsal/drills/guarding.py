@@ -22,7 +22,8 @@ INSTALLED, EPOCHS = "golive-guard", "/var/lib/golive/epochs"
 PLACE = f"/run/{GUARD}"
 CALM_LOOPS = 5
 # Two readings and a second opinion at a pace of one second; production's four seconds only make it wait longer.
-PACE = {"loop_s": 1.0, "closed_every_s": 2.0, "calls_max": 1000.0, "calls_decay": 100.0}
+# Its stop lies far away so that no move of the market takes it: how far a stop may be is not what is drilled here.
+PACE = {"loop_s": 1.0, "closed_every_s": 2.0, "calls_max": 1000.0, "calls_decay": 100.0, "stop_distance_max": 0.0}
 KILL_PATH = f"[Path]\nPathExists={PLACE}/kill\n"
 KILL_SERVICE = (f"[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nExecStartPre=/bin/rm -f {PLACE}/kill\n"
                 f"ExecStart={PROGRAM} --settings {FOLDER}/settings.json\nSuccessExitStatus=3\nTimeoutStartSec=infinity\n")
