@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from .accounts import Account, LedgerEntry
 from .book import Book
 from .ids import Ids
 from .instruments import Instrument
-from .margin import LIQUIDATION, Margin
+from .lending import HELD, OPEN_RATE, Lending
+from .margin import Margin
 from .money import ROUND_DOWN, ROUND_HALF_UP, ZERO
-from .orders import BUY, SELL, Fill, Order, Refusal
+from .orders import BUY, LIQUIDATION, SELL, Fill, Order, Refusal
 from .positions import ISOLATED
 from .settlement import hold_for, market_cost
 
 #: kept in memory per account
 MOST_ORDERS, MOST_FILLS = 50_000, 50_000
+#: bookings that may leave a balance negative: what a margin account loses or owes
+OWED = ("margin", "rollover")
 #: Facts the journal keeps and streams publish: {"t": kind, ...}
 Fact = dict[str, Any]
+
+
+def hold_asset(order: Order, instrument: Instrument) -> str:
+    """Return what an order holds: the base it sells, the quote it pays with, or margin (of a contract in its wallet)."""
+    if order.leverage:
+        return HELD
+    return instrument.quote if order.side == BUY or instrument.contract is not None else instrument.base
 
 
 class Engine:
@@ -43,6 +53,7 @@ class Engine:
         self.fees: dict[str, Decimal] = {}
         self.on_trade: list[Callable[[str, Decimal, Decimal, str, str, float, int], None]] = []
         self.margin = Margin(self)
+        self.lending = Lending(self)
         #: list id -> ids of its open orders
         self.lists: dict[str, list[str]] = {}
         self._facts: list[Fact] = []
@@ -63,7 +74,15 @@ class Engine:
 
     def free(self, account: Account, asset: str) -> Decimal:
         """Return what an account may take out of an asset."""
+        if self.lending.of(account):
+            return max(ZERO, min(account.available(asset), self.lending.available(account, asset)))
         return self.margin.withdrawable(account, asset) if self.margin.open_of(account, asset) else account.available(asset)
+
+    def credit(self, order: Order) -> Optional[Union[Margin, Lending]]:
+        """Return who lends for an order: the futures side for a contract, the margin side for an order with leverage, else nobody."""
+        if self.instruments[order.symbol].contract is not None:
+            return self.margin
+        return self.lending if order.leverage else None
 
     def pay(self, account: Account, asset: str, amount: Decimal, kind: str, ref: str, now: float) -> None:
         """Book a payment between an account and the venue's purse (funding, insurance): what one has more, the other has less."""
@@ -98,7 +117,8 @@ class Engine:
         if order.post_only and book.crosses(order.side, order.limit_price):
             raise Refusal("post_only_would_cross")
         order.created = order.created or now
-        if instrument.contract is not None and not account.house and order.reduce_only and not self.margin.closable(order):
+        credit = self.credit(order)
+        if credit is not None and not account.house and order.reduce_only and not credit.closable(order):
             raise Refusal("reduce_only")
         order.held = self._check_funds(account, order, instrument, book, now)
         order.seq = self.ids.number("seq")
@@ -186,7 +206,7 @@ class Engine:
         trial = Order(**{**order.__dict__, "qty": new_qty, "limit_price": new_limit, "stop_price": new_stop})
         held = ZERO if account.house else self._hold(trial, instrument, account, now)
         if held > order.held and self._spendable(account, order) + order.held < held:
-            raise Refusal("insufficient_funds")
+            raise Refusal("insufficient_margin" if order.leverage else "insufficient_funds")
         resting = order.status == "open"
         keeps = resting and new_limit == order.limit_price and new_qty <= order.qty
         if keeps:
@@ -223,6 +243,7 @@ class Engine:
                 if order.expire_at is not None and now >= order.expire_at:
                     self.cancel(order, now, "Order expired", "expired")
         self.margin.fund(now)
+        self.lending.roll(now)
 
     def set_countdown(self, account: Account, symbol: str, at: Optional[float]) -> None:
         """Start or (None) stop the dead man's timer of one symbol."""
@@ -241,6 +262,7 @@ class Engine:
         self.index_price[symbol] = price
         self._run_triggers(symbol, now)
         self.margin.check(symbol, now)
+        self.lending.check(now)
 
     # -- matching ------------------------------------------------------------------------------------------------------
 
@@ -267,12 +289,12 @@ class Engine:
         """Prepare an order whose trigger was reached: leave its list, take the whole position, hold margin. False when it ended instead."""
         if order.list_id is not None:
             self._leave_list(order, now)
-        instrument, account = self.instruments[order.symbol], self.accounts[order.account]
-        if instrument.contract is None:
+        instrument, account, credit = self.instruments[order.symbol], self.accounts[order.account], self.credit(order)
+        if credit is None:
             return True
         if order.close_position:
-            order.qty = self.margin.closable(order)
-        if self.margin.only_closes(order) and not self.margin.closable(order):
+            order.qty = credit.closable(order)
+        if credit.only_closes(order) and not credit.closable(order):
             self._close(order, "expired", now, "Reduce only")
             return False
         try:
@@ -286,7 +308,7 @@ class Engine:
     def _match(self, taker: Order, limit: Optional[Decimal], now: float) -> str:
         """Trade against the book. Returns the reason why the rest must not rest, or an empty string."""
         book = self.books[taker.symbol]
-        contract = self.instruments[taker.symbol].contract is not None
+        lender = self.credit(taker)
         while taker.remaining > 0 and book.crosses(taker.side, limit):
             maker = book.opposite(taker.side).first()
             assert maker is not None
@@ -300,12 +322,12 @@ class Engine:
             qty = self._affordable(taker, min(maker.remaining, taker.remaining), maker.limit_price, now)
             if qty <= 0:
                 return "Insufficient funds"
-            if contract:
-                if self.margin.only_closes(maker) and (qty := min(qty, self.margin.closable(maker))) <= 0:
-                    self.cancel(maker, now, "Reduce only", "expired")
-                    continue
-                if self.margin.only_closes(taker) and (qty := min(qty, self.margin.closable(taker))) <= 0:
-                    return "Reduce only"
+            backer = self.credit(maker)
+            if backer is not None and backer.only_closes(maker) and (qty := min(qty, backer.closable(maker))) <= 0:
+                self.cancel(maker, now, "Reduce only", "expired")
+                continue
+            if lender is not None and lender.only_closes(taker) and (qty := min(qty, lender.closable(taker))) <= 0:
+                return "Reduce only"
             self._trade(maker, taker, maker.limit_price, qty, now)
         return ""
 
@@ -315,7 +337,7 @@ class Engine:
         if account.house or taker.side == SELL or not taker.executes_at_market:
             return qty
         instrument = self.instruments[taker.symbol]
-        if instrument.contract is not None:
+        if self.credit(taker) is not None:
             return qty
         rate = self._hold_rate(account, instrument, now)
         funds = account.available(instrument.quote) + taker.held
@@ -359,8 +381,9 @@ class Engine:
         for order in (maker, taker):
             if order.close is not None:
                 self._open_close(order, qty, now)
-            if instrument.contract is not None and not self.accounts[order.account].house:
-                self.margin.after_fill(self.accounts[order.account], order.symbol, now, (maker.id, taker.id))
+            credit = self.credit(order)
+            if credit is not None and not self.accounts[order.account].house:
+                credit.after_fill(self.accounts[order.account], order.symbol, now, (maker.id, taker.id))
 
     def _settle(
         self,
@@ -383,12 +406,17 @@ class Engine:
         if not account.house:
             # Rounded over the order, not per fill: many small fills never cost more than one large one.
             order.fee_exact += (qty if received else cost) * instrument.fee_rate(maker, account.volume_30d(now))
+            if order.leverage:
+                order.fee_exact += self.lending.opens_for(order, qty, cost) * OPEN_RATE
             rounding = ROUND_DOWN if instrument.fee_from_received else ROUND_HALF_UP
             fee = order.fee_exact.quantize(instrument.cost_step, rounding=rounding) - order.fee
             order.fee += fee
             account.add_volume(now, cost)
         if instrument.contract is not None and not account.house:
             self._settle_contract(order, account, instrument, price, qty, cost, fee, maker, trade_id, now)
+            return
+        if order.leverage:
+            self._settle_loan(order, account, instrument, price, qty, cost, fee, maker, trade_id, now)
             return
         if not account.house:
             self.take_fee(fee_asset, fee)
@@ -472,6 +500,67 @@ class Engine:
         account.fills.append(fill)
         self._facts.append({"t": "fill", "fill": fill.to_dict(), "order": order.to_dict()})
 
+    def _settle_loan(
+        self,
+        order: Order,
+        account: Account,
+        instrument: Instrument,
+        price: Decimal,
+        qty: Decimal,
+        cost: Decimal,
+        fee: Decimal,
+        maker: bool,
+        trade_id: int,
+        now: float,
+    ) -> None:
+        """Settle one side of a trade on margin: positions change, profit and fees go to the balance of the quote currency."""
+        self.take_fee(instrument.quote, fee)
+        trade = self.ids.txid("T")
+        realized, opened = self.lending.fill(order, trade, qty, cost, fee, now)
+        self._rehold(order, account, instrument, now)
+        fill = Fill(
+            trade,
+            trade_id,
+            order.id,
+            account.name,
+            order.symbol,
+            order.side,
+            order.type,
+            price,
+            qty,
+            cost,
+            fee,
+            maker,
+            now,
+            "",
+            realized,
+            opened,
+            leverage=order.leverage,
+        )
+        self._book_entry(account, instrument.quote, realized, fee, "margin", fill.id, now)
+        account.fills.append(fill)
+        self._facts.append({"t": "fill", "fill": fill.to_dict(), "order": order.to_dict()})
+
+    def settle(self, order: Order, now: float) -> None:
+        """Pay margin positions back instead of trading them away: a long one's coins are taken over for what they cost, a short one's
+        are given for it. Raises Refusal (nothing changed)."""
+        account, instrument, parts = self.accounts[order.account], self.instruments[order.symbol], self.lending.to_settle(order)
+        coins = sum((loan.sign * qty for loan, qty, _ in parts), ZERO)
+        owed = sum((loan.sign * cost for loan, _, cost in parts), ZERO)
+        if not parts:
+            raise Refusal("reduce_only")
+        if account.available(instrument.base) + coins < 0 or account.available(instrument.quote) - owed < 0:
+            raise Refusal("insufficient_funds")
+        order.qty = order.filled = sum((qty for _, qty, _ in parts), ZERO)
+        order.cost = sum((cost for _, _, cost in parts), ZERO)
+        order.status, order.created, order.closed, order.seq = "closed", now, now, self.ids.number("seq")
+        self.orders[order.id] = self.history[account.name][order.id] = order
+        for loan, qty, cost in parts:
+            self.lending.paid_back(loan, qty, cost)
+            self._book_entry(account, instrument.base, loan.sign * qty, ZERO, "settled", loan.id, now)
+            self._book_entry(account, instrument.quote, -loan.sign * cost, ZERO, "settled", loan.id, now)
+        self._note(order)
+
     def _open_close(self, parent: Order, qty: Decimal, now: float) -> None:
         """Create the conditional close order for what was just filled; a refusal is the venue's silence, as there."""
         spec = parent.close or {}
@@ -491,6 +580,8 @@ class Engine:
             user_ref=parent.user_ref,
             parent=parent.id,
             flags="fciq",
+            leverage=parent.leverage,
+            reduce_only=bool(parent.leverage),
         )
         try:
             self.submit(child, now)
@@ -552,8 +643,9 @@ class Engine:
         if account.house:
             return ZERO
         rate = self._hold_rate(account, instrument, now)
-        if instrument.contract is not None:
-            need = self._margin_need(order, instrument, book, rate)
+        credit = self.credit(order)
+        if credit is not None:
+            need = self._margin_need(credit, order, instrument, book, rate)
         elif order.side == BUY and order.type == "market":
             need, left = ZERO, order.qty
             for price, level in book.asks.walk():
@@ -565,10 +657,11 @@ class Engine:
         else:
             need = hold_for(order, instrument, rate)
         if need and self._spendable(account, order) < need:
-            raise Refusal("insufficient_funds")
+            raise Refusal("insufficient_margin" if order.leverage else "insufficient_funds")
         return need
 
-    def _margin_need(self, order: Order, instrument: Instrument, book: Book, rate: Decimal) -> Decimal:
+    @staticmethod
+    def _margin_need(credit: Union[Margin, Lending], order: Order, instrument: Instrument, book: Book, rate: Decimal) -> Decimal:
         """Return the margin an order needs; one that trades at once is counted at the worst price it would reach."""
         worst = None
         if order.executes_at_market:
@@ -577,22 +670,20 @@ class Engine:
                 worst, left = price, left - level.total
                 if left <= 0:
                     break
-        return self.margin.hold(order, instrument, rate, worst)
+        return credit.hold(order, instrument, rate, worst)
 
     def _spendable(self, account: Account, order: Order) -> Decimal:
-        asset = self._hold_asset(order)
-        if self.instruments[order.symbol].contract is None:
-            return account.available(asset)
-        return self.margin.available(account, asset)
+        asset, credit = self._hold_asset(order), self.credit(order)
+        return account.available(asset) if credit is None else credit.available(account, asset)
 
     def _hold(self, order: Order, instrument: Instrument, account: Account, now: float) -> Decimal:
-        rate = self._hold_rate(account, instrument, now)
-        return self.margin.hold(order, instrument, rate) if instrument.contract is not None else hold_for(order, instrument, rate)
+        rate, credit = self._hold_rate(account, instrument, now), self.credit(order)
+        return hold_for(order, instrument, rate) if credit is None else credit.hold(order, instrument, rate)
 
     def _rehold(self, order: Order, account: Account, instrument: Instrument, now: float) -> None:
         if account.house:
             return
-        if instrument.contract is not None:
+        if self.credit(order) is not None:
             held = min(order.held, self._hold(order, instrument, account, now)) if order.remaining else ZERO
         elif order.side == BUY and order.executes_at_market:
             spent = order.cost + (ZERO if instrument.fee_from_received else order.fee)
@@ -603,8 +694,7 @@ class Engine:
         order.held = held
 
     def _hold_asset(self, order: Order) -> str:
-        instrument = self.instruments[order.symbol]
-        return instrument.quote if order.side == BUY or instrument.contract is not None else instrument.base
+        return hold_asset(order, self.instruments[order.symbol])
 
     def _hold_rate(self, account: Account, instrument: Instrument, now: float) -> Decimal:
         """Return the fee rate that money is held for; a fee that comes out of what is received needs none."""
@@ -615,7 +705,7 @@ class Engine:
 
     def _book_entry(self, account: Account, asset: str, amount: Decimal, fee: Decimal, kind: str, ref: str, now: float) -> None:
         balance = account.balance(asset) + amount - fee
-        assert balance >= 0, "a balance would become negative"
+        assert balance >= 0 or amount >= fee or kind in OWED, "a balance would become negative"
         account.balances[asset] = balance
         if account.house:
             self._facts.append({"t": "house", "account": account.name, "asset": asset, "delta": str(amount)})

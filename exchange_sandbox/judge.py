@@ -35,6 +35,8 @@ RULES = {
     "second_writer": "one key is used by one writer; two that interleave share it",
     "withdrawal": "nobody asks for a withdrawal",
 }
+#: order types that protect a position
+STOPS = ("stop-loss", "trailing-stop")
 #: an unacknowledged order is remembered so long (exchange seconds)
 UNACKNOWLEDGED_S = 300.0
 
@@ -64,7 +66,7 @@ class Intent:
             return self.effect
         if self.side == BUY and not self.reduce_only:
             return "entry"
-        return "protect" if self.type.startswith(("stop-loss", "trailing-stop")) else "exit"
+        return "protect" if self.type.startswith(STOPS) else "exit"
 
 
 @dataclass
@@ -246,11 +248,14 @@ class Judge:
         self._carry(account, fill)
         memory = self._of(account.name)
         within = account.profile.get("stop_within_s")
-        entry = fill.opened > 0 if self._engine.instruments[fill.symbol].contract is not None else fill.side == BUY
+        positions = fill.leverage or self._engine.instruments[fill.symbol].contract is not None
+        entry = fill.opened > 0 if positions else fill.side == BUY
         if entry and within is not None:
             memory.due.append(_Due(fill.at + float(within), fill, memory.entries.get(fill.order_id)))
 
     def _carry(self, account: Account, fill: Fill) -> None:
+        if fill.leverage:
+            return  # the engine knows what is borrowed
         net = self._of(account.name).net
         net[fill.symbol] = max(ZERO, net.get(fill.symbol, ZERO) + (fill.qty if fill.side == BUY else -fill.qty))
 
@@ -261,18 +266,31 @@ class Judge:
                 self._carry(account, fill)
 
     def naked(self, account: Account, symbol: str) -> Decimal:
-        """Return the quantity that the account bought, still has, and no open stop covers."""
+        """Return the quantity that the account bought (or borrowed), still has, and no open stop covers."""
         if self._engine.instruments[symbol].contract is not None:
             return self._naked_contract(account, symbol)
+        borrowed = self._naked_loans(account, symbol)
         covered = sum(
             (
                 order.remaining
                 for order in self._engine.open_by_account[account.name].values()
-                if order.symbol == symbol and order.side == SELL and order.type.startswith(("stop-loss", "trailing-stop"))
+                if order.symbol == symbol and order.side == SELL and not order.leverage and order.type.startswith(STOPS)
             ),
             ZERO,
         )
-        return max(ZERO, self._of(account.name).net.get(symbol, ZERO) - covered)
+        return max(ZERO, self._of(account.name).net.get(symbol, ZERO) - covered) + borrowed
+
+    def _naked_loans(self, account: Account, symbol: str) -> Decimal:
+        loans = self._engine.lending.of(account, symbol)
+        naked = ZERO
+        for side, closing in ((BUY, SELL), (SELL, BUY)) if loans else ():
+            stops = (
+                order.remaining
+                for order in self._engine.open_by_account[account.name].values()
+                if order.symbol == symbol and order.side == closing and order.leverage and order.type.startswith(STOPS)
+            )
+            naked += max(ZERO, sum((loan.left for loan in loans if loan.side == side), ZERO) - sum(stops, ZERO))
+        return naked
 
     def _naked_contract(self, account: Account, symbol: str) -> Decimal:
         naked = ZERO
@@ -286,7 +304,7 @@ class Judge:
                 if order.symbol == symbol
                 and order.side == closing
                 and (order.position_side or "BOTH") == position.side
-                and order.type.startswith(("stop-loss", "trailing-stop"))
+                and order.type.startswith(STOPS)
             ]
             if not any(order.close_position for order in stops):
                 naked += max(ZERO, abs(position.qty) - sum((order.remaining for order in stops), ZERO))

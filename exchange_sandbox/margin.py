@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Optional
 from .accounts import Account
 from .instruments import Instrument
 from .money import ROUND_HALF_UP, ZERO, quantum
-from .orders import BUY, SELL, Order
+from .orders import BUY, LIQUIDATION, SELL, Order
 from .positions import BOTH, ISOLATED, LONG, Position
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ FUNDING_S = 8 * 3600
 #: after a jump of the clock at most so many missed fundings are charged
 MOST_FUNDINGS = 90
 MOST_CHARGED = 1_000
-LIQUIDATION = "liquidation"
 
 
 class Margin:

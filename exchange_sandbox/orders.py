@@ -11,6 +11,8 @@ from .money import ZERO
 #: still able to trade
 OPEN_STATES = ("pending", "open")
 BUY, SELL = "buy", "sell"
+#: flags of an order that the venue sends for an account whose margin is used up
+LIQUIDATION = "liquidation"
 #: order types that wait for a trigger price
 STOP_TYPES = ("stop-loss", "stop-loss-limit", "take-profit", "take-profit-limit", "trailing-stop", "trailing-stop-limit")
 
@@ -79,6 +81,8 @@ class Order:
     activation: Optional[Decimal] = None
     #: the quantity is the whole position at the moment of the trigger
     close_position: bool = False
+    #: of a spot pair: the order is on margin, and opens positions with this leverage; 0 = paid with what is there
+    leverage: int = 0
 
     @property
     def remaining(self) -> Decimal:
@@ -138,6 +142,8 @@ class Fill:
     realized: Decimal = ZERO
     opened: Decimal = ZERO
     position_side: str = ""
+    #: of a spot pair: the order was on margin
+    leverage: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return {item.name: format(value, "f") if isinstance(value := getattr(self, item.name), Decimal) else value for item in fields(self)}

@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Optional
 
 from .accounts import Account, LedgerEntry
-from .engine import Engine, Fact
+from .engine import Engine, Fact, hold_asset
 from .errors import SandboxError
 from .journal import Journal, read, write_atomically
 from .keys import hashed
+from .lending import Loan
 from .orders import Fill, Order
 from .positions import Position
 
@@ -82,6 +83,8 @@ def apply(engine: Engine, fact: Fact) -> None:
         engine.fees = {asset: Decimal(fee) for asset, fee in fact["fees"].items()}
     elif kind == "timer":
         engine.accounts[fact["account"]].cancel_all_at = fact["at"]
+    elif kind == "loan":
+        engine.lending.restore(Loan.from_dict(fact["loan"]))
     elif kind in ("countdown", "position", "modes", "funded"):
         _apply_contract(engine, kind, fact)
 
@@ -123,8 +126,7 @@ def rebuild_books(engine: Engine) -> None:
         instrument = engine.instruments.get(order.symbol)
         if instrument is None:
             raise SandboxError("the journal holds an order of %s, which is not configured; add the pair again" % order.symbol)
-        quoted = order.side == "buy" or instrument.contract is not None
-        engine.accounts[order.account].change_hold(instrument.quote if quoted else instrument.base, order.held)
+        engine.accounts[order.account].change_hold(hold_asset(order, instrument), order.held)
         if order.list_id is not None:
             engine.lists.setdefault(order.list_id, []).append(order.id)
         if order.status == "pending":
@@ -244,6 +246,7 @@ def _fold(exchange: Exchange, generation: int, last_market: dict[str, Any]) -> i
         step.extend({"t": "countdown", "account": account.name, "symbol": symbol, "at": at} for symbol, at in account.countdowns.items())
         step.append({"t": "modes", "account": account.name, "modes": account.futures.modes()})
         step.extend({"t": "position", "account": account.name, "position": item.to_dict()} for item in account.futures.open())
+        step.extend({"t": "loan", "loan": item.to_dict()} for item in engine.lending.of(account))
         step.extend({"t": "fill", "fill": fill.to_dict(), "order": _order_of(engine, fill)} for fill in account.fills)
     step.extend({"t": "order", "order": order.to_dict()} for order in engine.orders.values())
     step.extend(_totals(engine))

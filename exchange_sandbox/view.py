@@ -45,6 +45,22 @@ def _contract(exchange: Exchange, account: Account, position: Position) -> dict[
     }
 
 
+def _margin(exchange: Exchange, account: Account, symbol: str, side: str) -> dict[str, Any]:
+    """What is borrowed on one spot pair."""
+    loans = [loan for loan in exchange.engine.lending.of(account, symbol) if loan.side == side]
+    mark, qty = exchange.engine.index_price[symbol], sum((loan.left for loan in loans), ZERO)
+    return {
+        "side": "long" if side == "buy" else "short",
+        "qty": plain(qty),
+        "entry": plain((sum((loan.cost_left for loan in loans), ZERO) / qty).quantize(quantum(8))),
+        "mark": plain(mark),
+        "value": plain(qty * mark),
+        "profit": plain(sum((loan.profit(mark) for loan in loans), ZERO)),
+        "margin": plain(sum((loan.margin for loan in loans), ZERO)),
+        "without_stop": plain(exchange.judge.naked(account, symbol)),
+    }
+
+
 def account_view(exchange: Exchange, account: Account, short: bool = False) -> dict[str, Any]:
     """Return balances, orders, fills, positions (spot: what was bought and is still there) and equity in dollars."""
     engine = exchange.engine
@@ -79,6 +95,8 @@ def account_view(exchange: Exchange, account: Account, short: bool = False) -> d
                 "value": plain(qty * engine.last_price[symbol]),
                 "without_stop": plain(exchange.judge.naked(account, symbol)),
             }
+        for side in dict.fromkeys(loan.side for loan in engine.lending.of(account, symbol)):
+            positions["%s margin" % symbol] = _margin(exchange, account, symbol, side)
     out.update(
         {
             "orders": {
@@ -94,4 +112,7 @@ def account_view(exchange: Exchange, account: Account, short: bool = False) -> d
             "venue": account.venue,
         }
     )
+    level = engine.lending.level(account)
+    if level is not None:
+        out["margin"] = {"level": plain(level.quantize(quantum(4))), "called": engine.lending.called.get(account.name)}
     return out

@@ -15,6 +15,8 @@ class KrakenError(Exception):
 
 _REFUSALS = {
     "insufficient_funds": "EOrder:Insufficient funds",
+    "insufficient_margin": "EOrder:Margin level too low",
+    "reduce_only": "EOrder:Reduce only:No position exists",
     "post_only_would_cross": "EOrder:Post only order",
     "unknown_order": "EOrder:Unknown order",
     "invalid_volume": "EGeneral:Invalid arguments:volume",

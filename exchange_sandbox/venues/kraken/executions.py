@@ -8,7 +8,7 @@ from typing import Any
 from ...accounts import Account, LedgerEntry
 from ...engine import Fact
 from ...money import ZERO
-from ...orders import OPEN_STATES, Fill, Order
+from ...orders import LIQUIDATION, OPEN_STATES, Fill, Order
 from .instruments import BY_SYMBOL
 from .wire import Raw, number, stamp
 
@@ -38,6 +38,10 @@ def _base(order: Order, exec_type: str, status: str, at: float) -> dict[str, Any
     }
     if order.client_id is not None:
         row["cl_ord_id"] = order.client_id
+    if order.leverage:
+        row["margin"] = True
+        if order.flags == LIQUIDATION:
+            row["liquidated"] = True
     return row
 
 
@@ -90,6 +94,8 @@ def trade(fill: Fill, order: Order) -> dict[str, Any]:
             "fees": [{"asset": item.quote, "qty": number(fill.fee, item.cost_decimals)}],
         }
     )
+    if fill.leverage:
+        row["margin_borrow"] = True
     return row
 
 

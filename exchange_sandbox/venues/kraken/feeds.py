@@ -244,7 +244,7 @@ class Feeds:
                     "qty_increment": Raw(format(item.lot, "f")),
                     "price_precision": item.price_decimals,
                     "cost_precision": item.cost_decimals,
-                    "marginable": False,
+                    "marginable": bool(pair.leverages),
                     "has_index": True,
                     "cost_min": Raw("0.5"),
                     "price_increment": Raw(format(item.tick, "f")),

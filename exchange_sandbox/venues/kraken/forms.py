@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from ...candles import Candle
+from ...lending import ROLLOVER_RATE, Loan
 from ...money import ROUND_DOWN, ZERO, fixed
-from ...orders import Fill, Order
+from ...orders import LIQUIDATION, Fill, Order
 from .instruments import ASSETS, BY_SYMBOL, PAIRS, TAKER, Pair
 
 _FEES = {"fees": [[limit, float(fee)] for limit, fee in TAKER]}
@@ -28,8 +29,8 @@ def pair_info(pair: Pair, status: str) -> dict[str, Any]:
         "pair_decimals": item.price_decimals,
         "lot_decimals": item.lot_decimals,
         "lot_multiplier": 1,
-        "leverage_buy": [],
-        "leverage_sell": [],
+        "leverage_buy": list(pair.leverages),
+        "leverage_sell": list(pair.leverages),
         **_FEES,
         "fees_maker": [[limit, float(fee)] for limit, fee in item.maker_fees],
         "fee_volume_currency": "ZUSD",
@@ -63,13 +64,14 @@ def describe(order: Order, pair: Pair) -> str:
     head = "%s %s %s @ " % (order.side, fixed(order.qty, item.lot_decimals, ROUND_DOWN), pair.altname)
     limit = "" if order.limit_price is None else fixed(order.limit_price, item.price_decimals)
     stop = "" if order.stop_price is None else fixed(order.stop_price, item.price_decimals)
-    if order.type == "market":
-        return head + "market"
+    tail = " with %d:1 leverage" % order.leverage if order.leverage else ""
+    if order.type in ("market", "settle-position"):
+        return head + order.type.replace("-", " ") + tail
     if order.type == "limit":
-        return head + "limit " + limit
+        return head + "limit " + limit + tail
     name = order.type.replace("-limit", "").replace("-", " ")
     shown = "+%s" % fixed(order.trail, item.price_decimals) if order.trail is not None else stop
-    return head + "%s %s" % (name, shown) + (" -> limit %s" % limit if order.type.endswith("-limit") else "")
+    return head + "%s %s" % (name, shown) + (" -> limit %s" % limit if order.type.endswith("-limit") else "") + tail
 
 
 def describe_close(close: dict[str, str] | None) -> str:
@@ -102,7 +104,7 @@ def order_info(order: Order, trades: list[str] | None = None) -> dict[str, Any]:
             "ordertype": order.type,
             "price": fixed(price or ZERO, item.price_decimals),
             "price2": fixed(order.limit_price, item.price_decimals) if stop_first and order.limit_price is not None else "0",
-            "leverage": "none",
+            "leverage": "%d:1" % order.leverage if order.leverage else "none",
             "order": describe(order, pair),
             "close": describe_close(order.close),
         },
@@ -113,10 +115,12 @@ def order_info(order: Order, trades: list[str] | None = None) -> dict[str, Any]:
         "price": fixed(average, item.price_decimals),
         "stopprice": fixed(order.stop_price or ZERO, item.price_decimals),
         "limitprice": fixed(order.limit_price if stop_first and order.triggered and order.limit_price else ZERO, item.price_decimals),
-        "misc": "",
-        "oflags": order.flags,
+        "misc": "liquidated" if order.flags == LIQUIDATION else "",
+        "oflags": "fciq" if order.flags == LIQUIDATION else order.flags,
         "trigger": order.trigger,
     }
+    if order.leverage:
+        info["margin"], info["reduce_only"] = True, order.reduce_only
     if order.client_id is not None:
         info["cl_ord_id"] = order.client_id
     if not order.is_open:
@@ -142,12 +146,66 @@ def trade_info(fill: Fill) -> dict[str, Any]:
         "cost": fixed(fill.cost, item.cost_decimals),
         "fee": fixed(fill.fee, item.cost_decimals),
         "vol": fixed(fill.qty, item.lot_decimals),
-        "margin": fixed(ZERO, item.cost_decimals),
-        "leverage": "0",
-        "misc": "",
+        "margin": fixed(fill.cost / fill.leverage if fill.opened else ZERO, item.cost_decimals),
+        "leverage": str(fill.leverage),
+        "misc": "" if not fill.leverage else "initiated" if fill.opened else "closing",
         "trade_id": fill.trade_id,
         "maker": fill.maker,
     }
+
+
+def position_info(loan: Loan, mark: Decimal, full: bool) -> dict[str, Any]:
+    """One entry of OpenPositions; `full` adds value and profit, as docalcs does."""
+    pair = BY_SYMBOL[loan.symbol]
+    item = pair.instrument
+    row: dict[str, Any] = {
+        "ordertxid": loan.order_id,
+        "posstatus": "open",
+        "pair": pair.id,
+        "time": round(loan.at, 4),
+        "type": loan.side,
+        "ordertype": loan.type,
+        "cost": fixed(loan.cost, item.cost_decimals),
+        "fee": fixed(loan.fee, item.cost_decimals),
+        "vol": fixed(loan.qty, item.lot_decimals),
+        "vol_closed": fixed(loan.qty - loan.left, item.lot_decimals),
+        "margin": fixed(loan.cost / loan.leverage, item.cost_decimals),
+        "terms": "%s%% per 4 hours" % fixed(ROLLOVER_RATE * 100, 4),
+        "rollovertm": str(int(loan.rollover)),
+        "misc": "",
+        "oflags": "",
+    }
+    if full:
+        profit = loan.profit(mark)
+        row.update({"value": fixed(loan.left * mark, 4), "net": ("+" if profit >= 0 else "") + fixed(profit, 4)})
+    return row
+
+
+def market_positions(loans: list[Loan], marks: dict[str, Decimal], full: bool) -> list[dict[str, Any]]:
+    """OpenPositions with consolidation = market: one entry a pair and side."""
+    out = []
+    for symbol, side in dict.fromkeys((item.symbol, item.side) for item in loans):
+        mine = [item for item in loans if (item.symbol, item.side) == (symbol, side)]
+        pair = BY_SYMBOL[symbol]
+        item = pair.instrument
+        cost, margin = sum((loan.cost for loan in mine), ZERO), sum((loan.cost / loan.leverage for loan in mine), ZERO)
+        row = {
+            "pair": pair.id,
+            "positions": str(len(mine)),
+            "type": side,
+            "leverage": fixed(cost / margin, 5),
+            "cost": fixed(cost, item.cost_decimals),
+            "fee": fixed(sum((loan.fee for loan in mine), ZERO), item.cost_decimals),
+            "vol": fixed(sum((loan.qty for loan in mine), ZERO), item.lot_decimals),
+            "vol_closed": fixed(sum((loan.qty - loan.left for loan in mine), ZERO), item.lot_decimals),
+            "margin": fixed(margin, item.cost_decimals),
+        }
+        if full:
+            profit = sum((loan.profit(marks[symbol]) for loan in mine), ZERO)
+            value = sum((loan.left * marks[symbol] for loan in mine), ZERO)
+            row.update({"value": fixed(value, 4), "net": ("+" if profit >= 0 else "") + fixed(profit, 4)})
+        out.append(row)
+    return out
 
 
 def candle_row(candle: Candle, pair: Pair) -> list[Any]:
@@ -166,4 +224,16 @@ def amount(value: Decimal, asset_id: str) -> str:
     return fixed(value, ASSETS[asset_id][1], ROUND_DOWN)
 
 
-__all__ = ["PAIRS", "amount", "asset_info", "candle_row", "describe", "describe_close", "order_info", "pair_info", "trade_info"]
+__all__ = [
+    "PAIRS",
+    "amount",
+    "asset_info",
+    "candle_row",
+    "describe",
+    "describe_close",
+    "market_positions",
+    "order_info",
+    "pair_info",
+    "position_info",
+    "trade_info",
+]

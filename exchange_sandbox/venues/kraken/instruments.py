@@ -48,6 +48,8 @@ class Pair:
     base: str
     quote: str
     instrument: Instrument
+    #: leverages that orders on margin may ask for; none = the pair is not marginable
+    leverages: tuple[int, ...] = ()
 
 
 def _pair(
@@ -61,6 +63,7 @@ def _pair(
     ordermin: str,
     cost_decimals: int,
     start: str,
+    most_leverage: int = 0,
 ) -> Pair:
     base_symbol, quote_symbol = symbol.split("/")
     instrument = Instrument(
@@ -77,16 +80,16 @@ def _pair(
         MAKER,
     )
     wsname = "%s/%s" % ({"BTC": "XBT"}.get(base_symbol, base_symbol), quote_symbol)
-    return Pair(pair_id, altname, wsname, base, quote, instrument)
+    return Pair(pair_id, altname, wsname, base, quote, instrument, tuple(range(2, most_leverage + 1)))
 
 
 PAIRS = (
-    _pair("XBTUSDT", "XBTUSDT", "XXBT", "USDT", "BTC/USDT", "0.1", 8, "0.00005", 5, "86000.0"),
-    _pair("XXBTZUSD", "XBTUSD", "XXBT", "ZUSD", "BTC/USD", "0.1", 8, "0.00005", 5, "86010.0"),
-    _pair("ETHUSDT", "ETHUSDT", "XETH", "USDT", "ETH/USDT", "0.01", 8, "0.001", 5, "2850.00"),
-    _pair("XRPUSDT", "XRPUSDT", "XXRP", "USDT", "XRP/USDT", "0.00001", 8, "1.65", 8, "2.05000"),
+    _pair("XBTUSDT", "XBTUSDT", "XXBT", "USDT", "BTC/USDT", "0.1", 8, "0.00005", 5, "86000.0", 5),
+    _pair("XXBTZUSD", "XBTUSD", "XXBT", "ZUSD", "BTC/USD", "0.1", 8, "0.00005", 5, "86010.0", 5),
+    _pair("ETHUSDT", "ETHUSDT", "XETH", "USDT", "ETH/USDT", "0.01", 8, "0.001", 5, "2850.00", 5),
+    _pair("XRPUSDT", "XRPUSDT", "XXRP", "USDT", "XRP/USDT", "0.00001", 8, "1.65", 8, "2.05000", 3),
     _pair("SHIBUSDT", "SHIBUSDT", "SHIB", "USDT", "SHIB/USDT", "0.00000001", 5, "50000", 8, "0.00000850"),
-    _pair("SOLUSDT", "SOLUSDT", "SOL", "USDT", "SOL/USDT", "0.01", 8, "0.02", 5, "132.00"),
+    _pair("SOLUSDT", "SOLUSDT", "SOL", "USDT", "SOL/USDT", "0.01", 8, "0.02", 5, "132.00", 3),
 )
 
 #: Kraken's asset id -> (altname, decimals in ledgers, display decimals)

@@ -16,10 +16,11 @@ from .errors import KrakenError
 from .instruments import Pair, find_pair
 
 TYPES = ("market", "limit", *STOP_TYPES)
+SETTLE = "settle-position"
 _UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{32}|[\x21-\x7e]{1,18}")
 _RELATIVE = re.compile(r"[+\-#]?[0-9.]+%?")
 #: documented parameters that no rule here covers: accepted by the venue, unjudged by the judge
-UNCOVERED = ("leverage", "displayvol", "starttm", "margin", "asset_class", "broker")
+UNCOVERED = ("displayvol", "starttm", "asset_class", "broker")
 
 
 @dataclass
@@ -87,8 +88,12 @@ def read(params: dict[str, Any], account: str, order_id: str, last_price: dict[s
         raise KrakenError("EQuery:Unknown asset pair")
     item = pair.instrument
     side = _choice(params, "type", ("buy", "sell"))
-    kind = _choice(params, "ordertype", TYPES)
-    qty = _number(params, "volume")
+    kind = _choice(params, "ordertype", (*TYPES, SETTLE))
+    leverage = _leverage(params, pair)
+    if kind == SETTLE and not leverage:
+        raise KrakenError("EGeneral:Invalid arguments:leverage")
+    # Volume 0 settles all that there is.
+    qty = ZERO if kind == SETTLE and _text(params, "volume") in ("", "0") else _number(params, "volume")
     if qty is None:
         raise KrakenError("EGeneral:Invalid arguments:volume")
     last = last_price[item.symbol]
@@ -129,6 +134,7 @@ def read(params: dict[str, Any], account: str, order_id: str, last_price: dict[s
         flags=",".join(flags if "fcib" in flags or "fciq" in flags else [*flags, "fciq"]),
         stp=_choice(params, "stptype", ("cancel-newest", "cancel-oldest", "cancel-both"), "cancel-newest"),
         close=close,
+        leverage=leverage,
     )
     if order.post_only and kind != "limit":
         raise KrakenError("EGeneral:Invalid arguments:oflags")
@@ -145,7 +151,7 @@ def _prices(
     params: dict[str, Any], kind: str, side: str, item: Instrument, last: Decimal
 ) -> tuple[Optional[Decimal], Optional[Decimal], Optional[Decimal]]:
     """Return limit price, trigger price and trailing distance of an order type."""
-    if kind == "market":
+    if kind in ("market", SETTLE):
         return None, None, None
     if kind.startswith("trailing-stop"):
         raw = _text(params, "price").lstrip("+")
@@ -172,6 +178,22 @@ def _prices(
     if limit is None:
         raise KrakenError("EGeneral:Invalid arguments:price2")
     return limit, price, None
+
+
+def _leverage(params: dict[str, Any], pair: Pair) -> int:
+    """Read the leverage of an order on margin: a number (REST) or margin = true, the pair's highest (WebSocket). 0 = not on margin."""
+    raw = _text(params, "leverage")
+    if raw in ("", "none", "0"):
+        if not truthy(params.get("margin", "")):
+            return 0
+        raw = str(max(pair.leverages, default=1))
+    try:
+        value = int(raw.removesuffix(":1"))
+    except ValueError:
+        value = 0
+    if value not in pair.leverages:
+        raise KrakenError("EGeneral:Invalid arguments:leverage")
+    return value
 
 
 def _userref(params: dict[str, Any]) -> Optional[int]:

@@ -14,7 +14,7 @@ from ...money import ZERO, fixed
 from ...orders import Order
 from ...seen import Seen
 from .errors import KrakenError
-from .forms import amount, order_info, trade_info
+from .forms import amount, market_positions, order_info, position_info, trade_info
 from .instruments import ASSET_IDS, find_asset, find_pair
 from .order_form import truthy
 from .trading import Trading
@@ -44,7 +44,7 @@ class Private:
             "QueryOrders": self._query_orders,
             "TradesHistory": self._trades_history,
             "QueryTrades": self._query_trades,
-            "OpenPositions": lambda seen, key, account, params: {},
+            "OpenPositions": self._open_positions,
             "Ledgers": self._ledgers,
             "GetWebSocketsToken": self._token,
             "GetApiKeyInfo": self._key_info,
@@ -86,9 +86,34 @@ class Private:
         asset = str(params.get("asset") or "ZUSD")
         if find_asset(asset) is None:
             raise KrakenError("EQuery:Unknown asset")
-        value = fixed(self._exchange.markets.value(account) or ZERO, 4)
-        zero = fixed(ZERO, 4)
-        return {"eb": value, "tb": value, "m": zero, "uv": zero, "n": zero, "c": zero, "v": zero, "e": value, "mf": value}
+        lending = self._exchange.engine.lending
+        loans = lending.of(account)
+        collateral, margin, profit = lending.collateral(account), lending.initial(account), lending.profit(account)
+        waiting = [order for order in self._exchange.engine.open_by_account[account.name].values() if order.leverage]
+        row = {
+            "eb": collateral,
+            "tb": collateral,
+            "m": margin,
+            "uv": sum((order.remaining * (order.limit_price or lending.mark(order.symbol)) for order in waiting), ZERO),
+            "n": profit,
+            "c": sum((loan.cost_left for loan in loans), ZERO),
+            "v": sum((loan.left * lending.mark(loan.symbol) for loan in loans), ZERO),
+            "e": collateral + profit,
+            "mf": collateral + profit - margin,
+        }
+        level = lending.level(account)
+        if level is not None:
+            row["ml"] = level
+        return {name: fixed(value, 4) for name, value in row.items()}
+
+    def _open_positions(self, seen: Seen, key: Key, account: Account, params: Params) -> Any:
+        self._exchange.judge.asked(account.name)
+        wanted = {item.strip() for item in str(params.get("txid", "")).split(",") if item.strip()}
+        loans = [loan for loan in self._exchange.engine.lending.of(account) if not wanted or loan.id in wanted]
+        full = truthy(params.get("docalcs", ""))
+        if params.get("consolidation") == "market":
+            return market_positions(loans, self._exchange.engine.index_price, full)
+        return {loan.id: position_info(loan, self._exchange.engine.index_price[loan.symbol], full) for loan in loans}
 
     def _trade_volume(self, seen: Seen, key: Key, account: Account, params: Params) -> Any:
         volume = account.volume_30d(seen.at)

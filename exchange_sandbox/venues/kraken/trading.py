@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Optional
 
 from ...accounts import Account
@@ -13,7 +13,7 @@ from ...seen import Seen
 from .errors import KrakenError, words
 from .forms import describe, describe_close
 from .instruments import BY_SYMBOL
-from .order_form import Form, check_deadline, check_filters, read
+from .order_form import SETTLE, Form, check_deadline, check_filters, read
 
 if TYPE_CHECKING:
     from ...core import Exchange
@@ -57,10 +57,35 @@ class Trading:
             seen.unknown("protocol", "no rule covers %s" % ", ".join(form.uncovered))
         if form.pair.instrument.symbol not in engine.books:
             raise KrakenError("EQuery:Unknown asset pair")
+        form.intent.effect = self._effect(form.order)
         if form.validate:
             return form
         self._exchange.judge.order(seen, account, form.intent)
         return form
+
+    def _effect(self, order: Order) -> str:
+        """Return what an order on margin does to its positions: entry, exit, or protect (a stop that only closes)."""
+        if not order.leverage:
+            return ""
+        lending = self._exchange.engine.lending
+        if order.type != SETTLE and not lending.only_closes(order) and lending.closable(order) < order.qty:
+            return "entry"
+        return "protect" if order.type.startswith(("stop-loss", "trailing-stop")) else "exit"
+
+    def _settle(self, seen: Seen, account: Account, form: Form) -> dict[str, Any]:
+        """settle-position: pay positions back with what the account has; nothing is traded."""
+        order, pair = form.order, form.pair
+        descr = {"order": describe(order, pair)}
+        if form.validate:
+            return {"descr": descr}
+        order.id = self._exchange.engine.ids.txid("O")
+        try:
+            self._exchange.engine.settle(order, seen.at)
+        except Refusal as refusal:
+            raise words(refusal) from None
+        finally:
+            self._exchange.publish()
+        return {"descr": descr, "txid": [order.id]}
 
     def add(self, seen: Seen, account: Account, form: Form) -> dict[str, Any]:
         """Place the order of a form; returns the REST result. Raises KrakenError."""
@@ -71,6 +96,8 @@ class Trading:
         if not form.validate and not counter.take(1.0, seen.at):
             seen.bad("rate_budget", "the trading counter of %s exceeds its limit" % pair.altname)
             raise KrakenError("EOrder:Rate limit exceeded")
+        if order.type == SETTLE:
+            return self._settle(seen, account, form)
         check_filters(order, pair, engine.last_price[symbol])
         mine = engine.open_by_account[account.name]
         if order.client_id is not None and any(item.client_id == order.client_id for item in mine.values()):
@@ -147,7 +174,7 @@ class Trading:
             raise KrakenError("EGeneral:Invalid arguments")
         seen.ok("protocol")
         order = self.find(account, txid, client_id)
-        self._exchange.judge.modes(seen, account, "entry" if order.side == "buy" else "exit")
+        self._exchange.judge.modes(seen, account, self._effect(order) or ("entry" if order.side == "buy" else "exit"))
         self._change(
             seen,
             account,
@@ -188,6 +215,7 @@ class Trading:
             }
         )
         intent = Intent(pair.instrument, order.side, order.type, trial.qty, trial.limit_price, trial.stop_price, None)
+        intent.effect = self._effect(trial)
         self._exchange.judge.filters(seen, intent)
         self._exchange.trade_counter(account, order.symbol).force(1 + _penalty(costs, seen.at - order.created), seen.at)
         check_filters(trial, pair, self._exchange.engine.last_price[order.symbol])
@@ -215,6 +243,8 @@ class Trading:
             "oflags": str(params.get("oflags") or old.flags),
             "userref": str(params.get("userref") or ("" if old.user_ref is None else old.user_ref)),
             "timeinforce": old.tif if old.tif != "GTD" else "GTC",
+            "leverage": str(old.leverage or ""),
+            "reduce_only": str(old.reduce_only).lower(),
             "validate": params.get("validate", ""),
             "deadline": params.get("deadline", ""),
         }
@@ -316,6 +346,4 @@ class Trading:
 
 
 def _rfc3339(moment: float) -> str:
-    from datetime import datetime  # noqa: PLC0415
-
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
