@@ -70,15 +70,22 @@ def kind_of(groups: Mapping[str, list[str]]) -> str:
     raise GoliveError("no host in group production", todo="fill in your hosts in the inventory file, as its comments show")
 
 
-def code_digest() -> str:
-    """Return the digest of golive itself: every file that decides what a run does, by path and content."""
-    hasher = hashlib.sha256()
+def code_files() -> dict[str, str]:
+    """Return path -> sha256 (hex) of every file that decides what a run does, in the order in which they are digested."""
+    found: dict[str, str] = {}
     for name in CODE:
         base = ROOT / name
         files = [base] if base.is_file() else sorted(p for p in base.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
-        for path in files:
-            hasher.update(str(path.relative_to(ROOT)).encode() + b"\0")
-            hasher.update(hashlib.sha256(path.read_bytes()).digest())
+        found.update({str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files})
+    return found
+
+
+def code_digest() -> str:
+    """Return the digest of golive itself: every file that decides what a run does, by path and content."""
+    hasher = hashlib.sha256()
+    for name, content in code_files().items():
+        hasher.update(name.encode() + b"\0")
+        hasher.update(bytes.fromhex(content))
     return "sha256:" + hasher.hexdigest()
 
 

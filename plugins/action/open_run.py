@@ -9,7 +9,7 @@ from ansible._internal._datatag._tags import Origin  # the only way to know wher
 from ansible.errors import AnsibleError, AnsibleTemplatePluginError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
-from golive import acts, profile, role_inputs, rundir, session
+from golive import acts, profile, role_inputs, rundir, saved_plan, session
 from golive import compile as compiler
 from golive.canonical import digest, utc
 from golive.errors import GoliveError
@@ -36,6 +36,9 @@ class ActionModule(ActionBase):
         extra = sorted(name for name in load_extra_vars(self._loader) if not name.startswith(ANSIBLE_OWN))
         if "golive_dry" in extra:
             raise GoliveError("golive_dry must not be given with -e", todo="use --check for a dry run")
+        if mode == "drift" and saved_plan.VARIABLE in extra:
+            raise GoliveError(f"{saved_plan.VARIABLE} must not be given to a drift run", todo="it changes nothing; plan golive.yml")
+        plan = saved_plan.of_run(run)
         rehearsal = bool(groups.get("rehearsal")) and not groups.get("production")
         bound = profile.freeze(self._values(task_vars), rehearsal=rehearsal)
         compiled = compiler.compile_system(system, bound)
@@ -51,6 +54,8 @@ class ActionModule(ActionBase):
         info = {"run": run.run, "system": system, "rehearsal": rehearsal, "started": utc(), "release": frozen,
                 "mode": "drift" if mode == "drift" else "check" if context.CLIARGS.get("check") else "real",
                 "extra_vars": extra, "shadowing": sorted(set(extra) & set(bound.values)), "groups": groups, "addresses": hosts}
+        if plan is not None:
+            info["saved_plan"] = plan["digest"]
         run.write("run.json", info)
         run.point_latest()
         acts.mend(run)

@@ -2,13 +2,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
-from golive import report, rundir, session, unreached
+from ansible.utils.vars import load_extra_vars
+from golive import report, rundir, saved_plan, session, unreached
 from golive.canonical import utc
 from golive.errors import GoliveError
 
@@ -39,6 +42,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._lock: int | None = None
         self._phase = "start"
         self._gates: list[dict[str, Any]] = []
+        self._made: list[dict[str, Any]] = []
+        self._incomplete = False
+        self._to_write: Path | None = None
+        self._plan: dict[str, Any] | None = None
+        self._subject: dict[str, Any] = {}
 
     # -- before anything happens ------------------------------------------------------------------------------------------
     def v2_playbook_on_start(self, playbook: Any) -> None:
@@ -50,17 +58,42 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             return
         try:
             _refuse_bypass()
-            system = session.system_of(tuple(context.CLIARGS.get("inventory") or ()) or _default_inventory())
+            inventories = tuple(context.CLIARGS.get("inventory") or ()) or _default_inventory()
+            system = session.system_of(inventories)
             reports = session.reports_of(system)
+            self._subject = {"playbook": os.path.relpath(path, session.ROOT), "inventory": Path(inventories[0]),
+                             "extra": load_extra_vars(playbook._loader)}
+            self._take_plan(self._subject["extra"].get(saved_plan.VARIABLE), reports)
             # The lock comes first: a refused run leaves no directory behind.
             self._lock = rundir.lock(reports, {"pid": os.getpid(), "run": "being opened"}, shared=False)
             run = rundir.RunDir.create(reports)
             os.ftruncate(self._lock, 0)
             os.pwrite(self._lock, f'{{"pid": {os.getpid()}, "run": "{run.run}"}}'.encode(), 0)
             self._run, self._record = run, self._record or run.path / "changes.jsonl"
+            if self._plan is not None:
+                run.write(saved_plan.COPY, self._plan)
         except GoliveError as exc:
             self._display.error(str(exc), wrap_text=False)
             sys.exit(2)
+
+    def _take_plan(self, asked: Any, reports: Path) -> None:
+        """A dry run will write the plan; a real run loads it and finds code and reality as it says. Raises GoliveError."""
+        if asked is None:
+            return
+        file = Path(str(asked)).absolute()
+        if context.CLIARGS.get("check"):
+            saved_plan.may_write(file)
+            self._to_write = file
+            return
+        plan = saved_plan.load(file)
+        words = saved_plan.moved_on(plan, **self._subject)
+        if words:
+            raise saved_plan.refuse("what the plan rests on has moved on, nothing was changed", words, str(asked))
+        self._display.display(f"{asked}: {len(plan['changes'])} changes, planned {plan['at']}; a dry run compares")
+        words = saved_plan.differences(plan, _predicted_now(), saved_plan.done_with(plan, reports))
+        if words:
+            raise saved_plan.refuse("reality has moved on since the plan was made, nothing was changed", words, str(asked))
+        self._plan = plan
 
     # -- what happens -----------------------------------------------------------------------------------------------------
     def v2_playbook_on_play_start(self, play: Any) -> None:
@@ -87,12 +120,33 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self._report_if_broken_off()
+        self._tell_plan()
         for gate in self._gates:
             if "counts" in gate:
                 counts = "  ".join(f"{word} {count}" for word, count in gate["counts"].items() if count)
                 self._display.display(f"{gate['phase']:<10} {'open  ' if gate['open'] else 'CLOSED'}  {counts}")
                 for line in gate["closing"] if not gate["open"] else []:
                     self._display.display(f"           {_printable(line)}")
+
+    def _tell_plan(self) -> None:
+        if self._plan is not None:
+            made = {(one["host"], one["object"], one["op"]) for one in self._made}
+            left = [one for one in self._plan["changes"] if (one["host"], one["object"], one["op"]) not in made]
+            count = len(self._plan["changes"])
+            self._display.display(f"saved plan: {count - len(left)} of {count} changes were made by this run, and no other")
+        if self._to_write is None or self._run is None:
+            return
+        if self._incomplete or not (self._run.path / "finished.json").is_file():
+            self._display.error(f"{self._to_write}: no plan was written, because the dry run is not whole; mend what failed, then run it "
+                                "again", wrap_text=False)
+            sys.exit(2)
+        try:
+            saved_plan.write(self._to_write, saved_plan.build(system=self._run.path.parent.name, run=self._run.run, changes=self._made,
+                                                              **self._subject))
+        except GoliveError as exc:
+            self._display.error(str(exc), wrap_text=False)
+            sys.exit(2)
+        self._display.display(f"saved plan: {len(self._made)} changes in {self._to_write}")
 
     def _report_if_broken_off(self) -> None:
         """A run that ended in a role never came to its last play; its report is written here, and says so."""
@@ -113,13 +167,23 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             name = IDENTITY.get(result.task.resolved_action or result.task.action)
             value = result.task_fields.get("args", {}).get(name) if name else None
             changes = [{"object": f"{result.task.action}:{value}" if value else f"unnamed:{result.task.get_name()}", "op": "change"}]
-        for change in changes:
-            kept = {key: change.get(key) for key in ("object", "op", "before", "after")}
-            self._append(self._record, {"host": result.host.get_name(), "task": result.task.get_name(),
+        host, check = result.host.get_name(), bool(result.task.check_mode)
+        kept = [{key: change.get(key) for key in ("object", "op", "before", "after")} for change in changes]
+        for change in kept:
+            self._append(self._record, {"host": host, "task": result.task.get_name(),
                                         "role": result.task._role.get_name() if result.task._role else None,
-                                        "check": bool(result.task.check_mode), "at": utc(), **kept})
+                                        "check": check, "at": utc(), **change})
+        self._made += [{"host": host, **change} for change in kept if check == bool(context.CLIARGS.get("check"))]
+        words = saved_plan.unplanned(self._plan, host, kept) if self._plan is not None and not check else []
+        if words:
+            # Set modules are asked before they act; what else changed something that nobody planned is the last thing of this run.
+            self._display.error(str(saved_plan.refuse("this run made a change that the plan does not hold, and ended there", words,
+                                                      str(self._subject["extra"][saved_plan.VARIABLE]))), wrap_text=False)
+            self._report_if_broken_off()
+            os._exit(2)
 
     def _host(self, result: Any, status: str) -> None:
+        self._incomplete = True
         if self._run is not None:
             text = "" if result.task.no_log else str(result.result.get("msg", ""))[:2000]
             text = unreached.why(text) if status == "unreachable" else text[:500]
@@ -144,6 +208,22 @@ def _refuse_bypass() -> None:
     if used:
         raise GoliveError(f"{', '.join(used)} would walk around a gate",
                           todo="run the whole playbook; it is idempotent and resumes by itself")
+
+
+def _predicted_now() -> list[dict[str, Any]]:
+    """Return what the same command predicts in a dry run of its own. Raises GoliveError with its last words when it is not whole."""
+    environment = {name: value for name, value in os.environ.items() if name != "GOLIVE_RECORD_CHANGES"}
+    with tempfile.TemporaryDirectory(prefix="golive-plan-") as folder:
+        file = Path(folder) / "now.json"
+        done = subprocess.run([sys.executable, *sys.argv, "--check", "-e", f"{saved_plan.VARIABLE}={file}"], env=environment, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        if done.returncode != 0 or not file.is_file():
+            told = [line.strip() for line in done.stdout.splitlines() if "ERROR" in line or "fatal:" in line]
+            raise GoliveError("the dry run that compares the plan with reality was not whole, nothing was changed",
+                              found=_printable(told[-1]) if told else f"exit {done.returncode}",
+                              todo="run it alone (--check) and mend what it names")
+        changes: list[dict[str, Any]] = saved_plan.load(file)["changes"]
+    return changes
 
 
 def _default_inventory() -> tuple[str, ...]:

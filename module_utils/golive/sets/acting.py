@@ -13,7 +13,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from .. import session
+from .. import saved_plan, session
 from ..errors import GoliveError
 from .spec import Spec
 
@@ -39,6 +39,8 @@ class SetAction(ActionBase):  # type: ignore[misc]  # ansible has no types
             arguments["golive_drift"] = drift
             if dry:
                 arguments.update(self.foreseen(predictions))
+            else:
+                self._hold_to_plan(arguments, variables)
             result = self.execute(arguments, variables, dry)
         except (GoliveError, OSError) as exc:
             raise AnsibleActionFail(str(exc)) from None
@@ -64,6 +66,23 @@ class SetAction(ActionBase):  # type: ignore[misc]  # ansible has no types
         del dry
         result: dict[str, Any] = self._execute_module(module_name=self.MODULE, module_args=given_only(arguments), task_vars=variables)
         return result
+
+    def _hold_to_plan(self, arguments: dict[str, Any], variables: dict[str, Any]) -> None:
+        """In a run that carries out a saved plan, ask the module first what it would change. Raises GoliveError when more than planned."""
+        try:
+            plan = saved_plan.of_run(session.join(variables).run)
+        except (GoliveError, KeyError, OSError):
+            return  # no run of golive: a role in molecule
+        if plan is None:
+            return
+        self._task.check_mode = True
+        try:
+            foreseen = self.execute(dict(arguments), variables, True)
+        finally:
+            self._task.check_mode = False
+        words = saved_plan.unplanned(plan, str(variables.get("inventory_hostname")), foreseen.get("changes") or [])
+        if words:
+            raise saved_plan.refuse("the plan does not hold what this task would change, so it changed nothing", words, self.MODULE)
 
     def _validated(self) -> dict[str, Any]:
         checked = ArgumentSpecValidator(self.SPEC).validate(dict(self._task.args))
