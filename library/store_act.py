@@ -14,10 +14,11 @@ options:
       C(states) tells every node's state. C(unseal) unseals what is sealed (in production it says who has to). C(snapshot) and
       C(restore_drill) back the store up and prove it on an empty one. C(review) says who can read what and who did. C(stage), C(switch)
       and C(finish) are the steps of a rotation, C(rotation) says where one stands, C(revoke) lets a rehearsal's exchange forget the old
-      key, C(prove) asks a service with the new value and the old one, and C(rotate_role) is one of a database password. C(break_glass) opens the store for minutes.
+      key, C(prove) asks a service with the new value and the old one, and C(rotate_role) is one of a database password. C(break_glass) opens the store for minutes. C(restart) restarts
+      this host's node if it is its C(turn).
     type: str
     required: true
-    choices: [states, unseal, snapshot, restore_drill, review, stage, switch, finish, rotation, revoke, prove, rotate_role, break_glass]
+    choices: [states, unseal, snapshot, restore_drill, review, stage, switch, finish, rotation, revoke, prove, rotate_role, break_glass, restart]
   system: {description: Name of the system., type: str, required: true}
   keepers: {description: Who holds an unseal key., type: list, elements: str, default: []}
   threshold: {description: How many of them unseal., type: int, default: 2}
@@ -40,6 +41,8 @@ options:
   who: {description: Who breaks the glass., type: str, default: ""}
   reason: {description: Why., type: str, default: ""}
   minutes: {description: How long the emergency's token lives., type: int, default: 30}
+  address: {description: "C(restart): address of this host's node, where it is not vault_address.", type: str}
+  turn: {description: "C(restart): who is due; the active node comes last.", type: str, default: standby, choices: [standby, active]}
   close: {description: Revoke the emergency's token., type: bool, default: false}
 attributes:
   check_mode: {support: full}

@@ -18,6 +18,7 @@ options:
   address: {description: "Address of this very node, where it is not vault_address.", type: str}
   member: {description: A further node of a cluster; it joins and is unsealed and the first node configures., type: bool, default: false}
   voters: {description: "Changes nothing: wait until so many members of the cluster vote.", type: int, default: 0}
+  opens_itself: {description: "Another store holds the key of this one, so nobody unseals it.", type: bool, default: false}
   shares: {description: Where the controller keeps the encrypted shares., type: path, required: true}
   rehearsal_people: {description: Secret keys of the lab's own people; never in production., type: path}
   config:

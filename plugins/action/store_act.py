@@ -17,9 +17,11 @@ from golive.store import (
     bring_up,
     client,
     config,
+    node_host,
     nodes,
     proving,
     review,
+    rolling,
     rotation,
     settings,
     snapshot,
@@ -29,7 +31,7 @@ from golive.store.acting import KEEPERS, StoreAction
 from golive.store.acting import change as _change
 
 ACTS = ("states", "unseal", "snapshot", "restore_drill", "review", "stage", "switch", "finish", "rotation", "revoke", "prove",
-        "rotate_role", "break_glass")
+        "rotate_role", "break_glass", "restart")
 
 
 class ActionModule(StoreAction):
@@ -43,7 +45,8 @@ class ActionModule(StoreAction):
         "admin_url": {"type": "str"}, "admin_token": {"type": "str", "no_log": False}, "config": {"type": "dict", "default": {}},
         "processes": {"type": "dict", "default": {}}, "audit_files": {"type": "list", "elements": "str", "default": []},
         "window_days": {"type": "int", "default": 90}, "who": {"type": "str", "default": ""}, "reason": {"type": "str", "default": ""},
-        "minutes": {"type": "int", "default": 30}, "close": {"type": "bool", "default": False}}
+        "minutes": {"type": "int", "default": 30}, "address": {"type": "str"},
+        "turn": {"type": "str", "default": "standby", "choices": ["standby", "active"]}, "close": {"type": "bool", "default": False}}
 
     def on_store(self, given: dict[str, Any], task_vars: dict[str, Any], dry: bool) -> dict[str, Any]:
         """Do the act that is named."""
@@ -63,12 +66,28 @@ class ActionModule(StoreAction):
             if node.state == "sealed":
                 changes.append(_change(f"vault:{node.address}", "unseal"))
                 if not dry:
-                    bring_up._unseal_member(replace(store, address=node.address), self.keepers(given))
+                    bring_up.unseal_member(replace(store, address=node.address), self.keepers(given))
         missing = [node for node in found if node.state in {"missing", "stranger", "empty"}]
         if missing:
             raise GoliveError("not every node of the store can be unsealed", found=nodes.told(found),
                               todo="start what is missing, then run again")
         return {"changes": changes, "told": nodes.told(found)}
+
+    def _restart(self, given: dict[str, Any], task_vars: dict[str, Any], dry: bool) -> dict[str, Any]:
+        """Restart this task's host's node, in its turn: `turn` says whether standbys or the active one are due."""
+        store = replace(self.settings(task_vars), address=given["address"] or self.settings(task_vars).address)
+        addresses = settings.addresses(task_vars, self.template)
+        order = rolling.order(nodes.look(store, addresses))
+        if store.address not in order:
+            raise GoliveError("this host's node is none of vault_addresses", found=store.address, expected=", ".join(addresses))
+        if (store.address == order[-1]) != (given["turn"] == "active"):
+            return {"restarted": False}
+        if not dry:
+            rolling.restart(store, addresses, self.keepers(given), lambda: self._again(task_vars))
+        return {"changes": [_change(f"vault:{store.address}", "restart")], "restarted": True}
+
+    def _again(self, task_vars: dict[str, Any]) -> None:
+        self.on_host(node_host, {"unit": "vault.service"}, task_vars)
 
     # -- backup --------------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,8 @@ class ActionModule(StoreAction):
         "audit_files": {"type": "list", "elements": "str", "required": True},
         "controller_cidrs": {"type": "list", "elements": "str", "default": []}, "config": {"type": "dict", "default": {}},
         "processes": {"type": "dict", "default": {}}, "identity_ttl": {"type": "int", "default": 0}, "address": {"type": "str"},
-        "member": {"type": "bool", "default": False}, "voters": {"type": "int", "default": 0}}
+        "member": {"type": "bool", "default": False}, "voters": {"type": "int", "default": 0},
+        "opens_itself": {"type": "bool", "default": False}}
 
     def on_store(self, given: dict[str, Any], task_vars: dict[str, Any], dry: bool) -> dict[str, Any]:
         """Bring it up and configure it, or wait until every member votes."""
@@ -56,7 +57,7 @@ class ActionModule(StoreAction):
             if dry and given["member"]:
                 return bring_up.join(store, bring_up.Keepers([], [], 0, Path(given["shares"]), None), dry=True), []
             if dry:  # not built yet: everything is still to come
-                return bring_up.plan_for_nothing(store.address, want), []
+                return bring_up.plan_for_nothing(store.address, want, by_itself=given["opens_itself"]), []
             raise
         keepers = self.keepers(given, enrol=not dry)
         if not dry and not 0 < keepers.threshold <= len(keepers.public) == len(keepers.names):

@@ -34,9 +34,13 @@ class Keepers:
     secret_keys: Path | None     # None in production: people unseal, golive says whom to ask
 
 
-def plan_for_nothing(address: str, wanted: Wanted) -> list[dict[str, Any]]:
-    """Return what will happen to a store that is not there yet: the prediction of a dry run on a bare host."""
-    first = [{"object": f"vault:{address}", "op": op, "before": None, "after": None} for op in ("initialise", "unseal")]
+def plan_for_nothing(address: str, wanted: Wanted, *, by_itself: bool = False) -> list[dict[str, Any]]:
+    """Return what will happen to a store that is not there yet: the prediction of a dry run on a bare host.
+
+    `by_itself`: another store opens it, so nobody unseals it.
+    """
+    steps = ("initialise",) if by_itself else ("initialise", "unseal")
+    first = [{"object": f"vault:{address}", "op": op, "before": None, "after": None} for op in steps]
     return first + [one.change() for one in differences(wanted, Wanted())] + [_identity_change(wanted)]
 
 
@@ -47,18 +51,10 @@ def bring_up(settings: Settings, keepers: Keepers, wanted: Wanted, role: str, *,
     `resolve` gives the value of a reference, for objects that are made with a secret; `run` is whose one login is used.
     """
     anonymous = client.unauthenticated(settings, PATIENT_S)
-    changes: list[dict[str, Any]] = []
-    if not client.said(anonymous.sys.is_initialized, "say whether it is initialised"):
-        if dry:
-            return plan_for_nothing(settings.address, wanted)
-        settings.identity.unlink(missing_ok=True)  # of a store that is gone: its host was made anew
-        _initialise(anonymous, keepers)
-        changes.append({"object": f"vault:{settings.address}", "op": "initialise", "before": None, "after": None})
-    if client.said(anonymous.sys.is_sealed, "say whether it is sealed"):
-        changes.append({"object": f"vault:{settings.address}", "op": "unseal", "before": "sealed", "after": "unsealed"})
-        if dry:
-            return changes
-        _unseal(anonymous, keepers)
+    changes = _open(anonymous, settings, keepers, dry=dry)
+    if dry and changes:  # until that was done nobody can ask it
+        bare = changes[0]["op"] == "initialise"
+        return plan_for_nothing(settings.address, wanted, by_itself=opens_itself(anonymous)) if bare else changes
     known = _reader(settings, run)
     root = None
     if known is None and not dry:
@@ -66,7 +62,14 @@ def bring_up(settings: Settings, keepers: Keepers, wanted: Wanted, role: str, *,
     reader = known or root
     if reader is None:  # a dry run on a store that was initialised but never configured
         return changes + [one.change() for one in differences(wanted, Wanted())] + [_identity_change(wanted)]
-    found = _to_do(wanted, config.current(reader, wanted, strict=root is not None))
+    try:
+        found = _to_do(wanted, config.current(reader, wanted, strict=root is not None))
+    except GoliveError as exc:
+        # Its policy was narrowed by hand: the people's shares look instead, and write it again.
+        if dry or root is not None or "permission denied" not in str(exc):
+            raise
+        root = _root(anonymous, keepers)
+        found = _to_do(wanted, config.current(root, wanted))
     if dry:
         return changes + [one.change() for one in found]
     if found and root is None:
@@ -81,6 +84,25 @@ def bring_up(settings: Settings, keepers: Keepers, wanted: Wanted, role: str, *,
     if root is not None:
         client.said(root.auth.token.revoke_self, "revoke the root token")
         (keepers.folder / "root.enc").unlink(missing_ok=True)
+    return changes
+
+
+def _open(anonymous: hvac.Client, settings: Settings, keepers: Keepers, *, dry: bool) -> list[dict[str, Any]]:
+    """Initialise and unseal what is not; return the changes."""
+    changes: list[dict[str, Any]] = []
+    if not client.said(anonymous.sys.is_initialized, "say whether it is initialised"):
+        changes.append({"object": f"vault:{settings.address}", "op": "initialise", "before": None, "after": None})
+        if dry:
+            return changes
+        settings.identity.unlink(missing_ok=True)  # of a store that is gone: its host was made anew
+        _initialise(anonymous, keepers)
+    if opens_itself(anonymous):
+        if not dry:
+            _await_open(anonymous)
+    elif client.said(anonymous.sys.is_sealed, "say whether it is sealed"):
+        changes.append({"object": f"vault:{settings.address}", "op": "unseal", "before": "sealed", "after": "unsealed"})
+        if not dry:
+            _unseal(anonymous, keepers)
     return changes
 
 
@@ -114,13 +136,14 @@ def join(settings: Settings, keepers: Keepers, *, dry: bool) -> list[dict[str, A
     if node.state == "sealed":
         changes.append({"object": f"vault:{settings.address}", "op": "unseal", "before": "sealed", "after": "unsealed"})
         if not dry:
-            _unseal_member(settings, keepers)
+            unseal_member(settings, keepers)
     return changes
 
 
-def _unseal_member(settings: Settings, keepers: Keepers) -> None:
+def unseal_member(settings: Settings, keepers: Keepers) -> None:
+    """Unseal one node and wait until it serves."""
     anonymous = client.unauthenticated(settings, PATIENT_S)
-    for share in _shares(keepers):
+    for share in shares_of(keepers):
         client.said(lambda share=share: anonymous.sys.submit_unseal_key(share()), "be unsealed")  # type: ignore[misc]
     # A member proves its shares to the leader before it counts itself as unsealed.
     deadline = time.monotonic() + nodes.JOIN_S
@@ -142,16 +165,19 @@ def _identity_change(wanted: Wanted) -> dict[str, Any]:
 
 
 def _initialise(anonymous: hvac.Client, keepers: Keepers) -> None:
-    answer = client.said(lambda: anonymous.sys.initialize(secret_shares=len(keepers.names), secret_threshold=keepers.threshold,
-                                                          pgp_keys=list(keepers.public), root_token_pgp_key=keepers.public[0]),
-                         "be initialised")
+    # A store that another one opens has no unseal keys; the people's shares make a root token there, and nothing else.
+    kind = "recovery" if opens_itself(anonymous) else "secret"
+    asked = {f"{kind}_shares": len(keepers.names), f"{kind}_threshold": keepers.threshold,
+             "recovery_pgp_keys" if kind == "recovery" else "pgp_keys": list(keepers.public)}
+    answer = client.said(lambda: anonymous.sys.initialize(**asked, root_token_pgp_key=keepers.public[0]), "be initialised")
     # The answer is given once. It is encrypted to people, so it may lie on a disk; it goes there before anything else happens.
-    for name, share in zip(keepers.names, answer["keys_base64"]):
+    for name, share in zip(keepers.names, answer["recovery_keys_base64" if kind == "recovery" else "keys_base64"]):
         client.private_file(keepers.folder / f"{name}.share.enc", share.encode("ascii"))
     client.private_file(keepers.folder / "root.enc", answer["root_token"].encode("ascii"))
 
 
-def _shares(keepers: Keepers) -> list[Callable[[], str]]:
+def shares_of(keepers: Keepers) -> list[Callable[[], str]]:
+    """Return what opens each share that is needed, one at a time. Raises GoliveError that names the people who have to come."""
     if keepers.secret_keys is None:
         raise GoliveError(f"the store is sealed: {keepers.threshold} of {', '.join(keepers.names)} have to unseal it",
                           todo="each decrypts the own share and runs: vault operator unseal")
@@ -168,11 +194,26 @@ def _shares(keepers: Keepers) -> list[Callable[[], str]]:
 
 
 def _unseal(anonymous: hvac.Client, keepers: Keepers) -> None:
-    for share in _shares(keepers):
+    for share in shares_of(keepers):
         client.said(lambda share=share: anonymous.sys.submit_unseal_key(share()), "be unsealed")  # type: ignore[misc]
     if client.said(anonymous.sys.is_sealed, "say whether it is sealed"):
         raise GoliveError("the store is still sealed", found=f"{keepers.threshold} shares were given",
                           todo="in a rehearsal the store was initialised by another lab: reset its host")
+    _await_active(anonymous)
+
+
+def opens_itself(anonymous: hvac.Client) -> bool:
+    """Return whether another store or a key service holds the key of this one."""
+    return bool(client.said(anonymous.sys.read_seal_status, "say how it is sealed").get("recovery_seal"))
+
+
+def _await_open(anonymous: hvac.Client) -> None:
+    deadline = time.monotonic() + ACTIVE_S
+    while client.said(anonymous.sys.is_sealed, "say whether it is sealed"):
+        if time.monotonic() >= deadline:
+            raise GoliveError("the store does not open by itself", found=f"sealed after {ACTIVE_S} s",
+                              todo="look whether the store that holds its key serves, and whether its token was revoked")
+        time.sleep(0.1)
     _await_active(anonymous)
 
 
@@ -192,7 +233,7 @@ def _root(anonymous: hvac.Client, keepers: Keepers) -> hvac.Client:
         anonymous.token = people.open_share(kept.read_text("ascii"), keepers.secret_keys / f"{keepers.names[0]}.pgp.secret")
         if client.said(anonymous.is_authenticated, "check the root token"):
             return anonymous
-    shares = _shares(keepers)
+    shares = shares_of(keepers)
     started = client.said(anonymous.sys.start_root_token_generation, "start a root token")
     nonce, otp = started["nonce"], started["otp"]
     answer: Mapping[str, Any] = {}

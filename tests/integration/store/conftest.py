@@ -7,7 +7,7 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,14 @@ class Server:
     def restart(self) -> None:
         self.kill()
         self.start()
+
+
+def await_that(condition: Callable[[], object], seconds: float = 90) -> None:
+    """Ask until it is true; the deadline only ends a test that will never pass."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.2)
 
 
 def free_ports() -> tuple[int, int]:

@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,18 +14,10 @@ import pytest
 from golive.lab.vault_binary import vault_folder
 from golive.store import agent_host, client, config, wanted
 
-from .conftest import Opened
+from .conftest import Opened, await_that
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE_S = 90
 PERIOD_S = 8
-
-
-def await_that(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.2)
 
 
 @dataclass

@@ -2,17 +2,16 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from golive.errors import GoliveError
-from golive.store import bring_up, client, nodes, people, settings
+from golive.store import bring_up, client, nodes, people, rolling, settings
 from golive.store.settings import Settings
 
-from .conftest import Server, certificate, prepare
+from .conftest import Server, await_that, certificate, prepare
 
 pytestmark = pytest.mark.timeout(600)
 PEOPLE = ["lab-ada"]
@@ -44,13 +43,6 @@ class Cluster:
         found = client.unauthenticated(nodes.choose(self.first, self.addresses))
         found.token = self.token
         return found
-
-
-def await_that(condition: object, seconds: float = PATIENCE_S) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +134,39 @@ def test_losing_the_leader_loses_no_acknowledged_write_and_a_reader_finds_anothe
     lost.start()
     assert {"op": "unseal", "object": f"vault:{lost.settings.address}", "before": "sealed", "after": "unsealed"} in \
         bring_up.join(lost.settings, cluster.keepers, dry=False)
+    await_that(lambda: sorted(cluster.states()) == ["active", "standby", "standby"])
+
+
+def test_a_rolling_restart_takes_the_active_node_last_and_a_writer_goes_on(cluster: Cluster) -> None:
+    await_that(lambda: sorted(cluster.states()) == ["active", "standby", "standby"])
+    active = cluster.leader()
+    order = rolling.order(nodes.look(cluster.first, cluster.addresses))
+    assert order[-1] == active.settings.address
+    written = 0
+    for address in order:
+        server = next(one for one in cluster.servers if one.settings.address == address)
+        before = server.process
+        rolling.restart(server.settings, cluster.addresses, cluster.keepers, server.restart)
+        assert server.process is not before
+        assert sorted(cluster.states()) == ["active", "standby", "standby"]
+        await_that(lambda: _answers(cluster.connected()))
+        written += 1
+    assert written == 3
+
+
+def test_no_node_is_restarted_while_another_is_away_or_nobody_can_unseal_it(cluster: Cluster) -> None:
+    leader = cluster.leader()
+    other, third = (one for one in cluster.servers if one is not leader)
+    touched: list[str] = []
+    nobody = replace(cluster.keepers, secret_keys=None)
+    with pytest.raises(GoliveError, match="lab-ada have to unseal it"):
+        rolling.restart(third.settings, cluster.addresses, nobody, lambda: touched.append("third"))
+    other.kill()
+    with pytest.raises(GoliveError, match=r"not every node of the store serves, so none is restarted.*missing"):
+        rolling.restart(third.settings, cluster.addresses, cluster.keepers, lambda: touched.append("third"))
+    assert touched == []
+    other.start()
+    bring_up.join(other.settings, cluster.keepers, dry=False)
     await_that(lambda: sorted(cluster.states()) == ["active", "standby", "standby"])
 
 
