@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 from ..errors import Undecided
 from ..leaks.index import Index
-from . import logs
+from . import _detect, logs
 from .look import Look, Observed
 
 EXECUTOR = "local"
@@ -20,7 +20,7 @@ DEADLINE_S = 60
 ASK = {
     "repository": "str; required; from the root of this repository",
     "question": "str; required; secrets or tree",
-    "patterns": "list of str; optional; secrets: exchange, aws, stripe, private_key, generic_entropy; all is the default",
+    "patterns": "list of str; optional; secrets: exchange, aws, stripe, private_key, generic_entropy, services; all is the default",
     "known_bad": "list of str; optional; secrets: sha256:<64 hex> of words that must not be there",
     "secrets": "list of str; optional; secrets: references, as index:<reference>, to secrets that must stand in no object and no message",
     "under": "str; optional; only files under this folder of the repository",
@@ -37,6 +37,7 @@ FACTS = {
 }
 _BLOB_CAP = 2 << 20
 _FINDINGS_CAP = 200
+_RESERVE_S = 5.0
 # What a secret looks like. An allow comment ("golive: not a secret") on the same line is read by people, not by this probe:
 # a line that must stay belongs into a path that is not scanned.
 _RULES: Mapping[str, List[Tuple[str, str]]] = {
@@ -48,6 +49,7 @@ _RULES: Mapping[str, List[Tuple[str, str]]] = {
     "generic_entropy": [("secret in an assignment",
                          r"(?i)(?:secret|token|passw(?:or)?d|credential)[a-z_]*[\"']?\s*[:=]\s*[\"']([A-Za-z0-9+/=_-]{20,})[\"']")],
 }  # fmt: skip
+SERVICES = "services"  # the detectors of detect-secrets
 _WORD = re.compile(rb"[A-Za-z0-9+/=_.-]{12,512}")
 
 
@@ -79,6 +81,7 @@ def _tree(git: List[str], ask: Mapping[str, Any], look: Look, head: str) -> Obse
 
 def _scan(git: List[str], ask: Mapping[str, Any], look: Look, head: str) -> Observed:
     rules = _rules(ask.get("patterns"))
+    detectors = _detect.load() if SERVICES in (ask.get("patterns") or [SERVICES]) else []
     known = {str(one) for one in ask.get("known_bad") or []}
     secrets = logs.indexes([look.secret(str(one)) for one in ask.get("secrets") or []])
     listed = look.run([*git, "rev-list", "--all", "--objects", "--in-commit-order", *_limit(ask)], timeout=20)
@@ -98,22 +101,25 @@ def _scan(git: List[str], ask: Mapping[str, Any], look: Look, head: str) -> Obse
         findings += ["%s:%d: a secret of the store" % (where, line) for line in _held(data, secrets)]
         if b"\0" not in data[:8000]:
             findings += ["%s:%d: %s" % (where, line, rule) for line, rule in _found(data, rules, known)]
+            if look.left() < _RESERVE_S:
+                raise Undecided("the history has too much text to read within the deadline; scan it in CI")
+            findings += ["%s:%d: %s" % (where, line, rule) for line, rule in _detect.found(data, detectors)]
     if secrets:
         messages = look.run([*git, "log", "--all", "--format=%H%n%B", *_limit(ask)], timeout=20)
         if messages.rc != 0 or len(messages.stdout) >= 1 << 20:
             raise Undecided("the messages of the history cannot be read within the deadline")
         findings += ["a commit message: a secret of the store" for _ in _held(messages.stdout.encode("utf-8", "replace"), secrets)]
-    facts: Dict[str, Any] = {"findings": sorted(findings)[:_FINDINGS_CAP], "skipped": skipped, "complete": not skipped, "blobs": blobs,
+    facts: Dict[str, Any] = {"findings": sorted(set(findings))[:_FINDINGS_CAP], "skipped": skipped, "complete": not skipped, "blobs": blobs,
                              "commits": int(commits.stdout or 0), "commit": head}  # fmt: skip
     return Observed(facts, opportunities=facts["commits"])
 
 
 def _rules(names: Any) -> List[Tuple[str, re.Pattern[bytes]]]:
-    chosen = [str(one) for one in names or _RULES]
-    unknown = [one for one in chosen if one not in _RULES]
+    chosen = [str(one) for one in names or [*_RULES, SERVICES]]
+    unknown = [one for one in chosen if one not in _RULES and one != SERVICES]
     if unknown:
-        raise Undecided("there is no pattern %s, only %s" % (unknown[0][:40], ", ".join(_RULES)))
-    return [(title, re.compile(text.encode("ascii"))) for name in chosen for title, text in _RULES[name]]
+        raise Undecided("there is no pattern %s, only %s" % (unknown[0][:40], ", ".join([*_RULES, SERVICES])))
+    return [(title, re.compile(text.encode("ascii"))) for name in chosen for title, text in _RULES.get(name, [])]
 
 
 def _blobs(git: List[str], names: List[str], look: Look) -> Iterator[Tuple[str, int, bytes]]:
