@@ -70,9 +70,10 @@ class SetAction(ActionBase):  # type: ignore[misc]  # ansible has no types
     def _hold_to_plan(self, arguments: dict[str, Any], variables: dict[str, Any]) -> None:
         """In a run that carries out a saved plan, ask the module first what it would change. Raises GoliveError when more than planned."""
         try:
-            plan = saved_plan.of_run(session.join(variables).run)
+            run = session.join(variables).run
         except (GoliveError, KeyError, OSError):
             return  # no run of golive: a role in molecule
+        plan = saved_plan.of_run(run)
         if plan is None:
             return
         self._task.check_mode = True
