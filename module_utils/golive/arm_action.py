@@ -13,6 +13,7 @@ from . import acts, arming, canonical, draft, epoch, evidence, opening, ramp, re
 from .canonical import parse_utc, utc
 from .envelope import reader
 from .errors import GoliveError, Undecided
+from .kill_switch import dead_man
 from .money import MoneyAction
 
 OBJECT_TICKET, OBJECT_KEY = "ticket:/etc/golive/arm/installed", "file:/etc/golive/arm/exchange_key.cred"
@@ -73,7 +74,8 @@ class ArmAction(MoneyAction):
 
     def _problems(self, joined: session.Session, host: str, task_vars: dict[str, Any], place: Path, wanted: dict[str, Any],
                   found: dict[str, Any]) -> list[str]:
-        values, problems = self.profile_of(joined), []
+        values = self.profile_of(joined)
+        problems = dead_man.refused_by(values)
         now = parse_utc(utc())
         try:
             signers = signing.signers_of(session.ROOT / "signers" / joined.system, joined.rehearsal)

@@ -8,6 +8,7 @@ from typing import Any
 
 from golive import acts, canonical, draft, epoch, secrets, session, subject, ticket
 from golive.errors import GoliveError
+from golive.kill_switch import dead_man
 from golive.money import MoneyAction
 from golive.sets.acting import Predictions
 
@@ -27,6 +28,10 @@ class ActionModule(MoneyAction):
             "hours": {"type": "float", "required": True}, "loss": {"type": "raw", "required": True},
             "deadline_hours": {"type": "float", "required": True},
             "sample": {"type": "dict", "default": {}}, "credential": {"type": "str", "required": True}})
+        refused = dead_man.refused_by(self.profile_of(joined))
+        if refused:
+            raise GoliveError("no ticket is drafted for a bot that must not be armed like this: " + "; ".join(refused), where=host,
+                              todo="correct the profile")
         place = draft.folder(joined.run.path.parent, host)
         told = {"changed": False, "path": str(place.relative_to(session.ROOT))}
         now = canonical.parse_utc(canonical.utc())

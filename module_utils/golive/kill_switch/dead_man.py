@@ -51,6 +51,24 @@ def refusals(plan: Plan) -> List[str]:
     return found
 
 
+#: names in a profile, in the order of Plan
+PROFILE = ("on_disconnect", "exchange_venue", "exchange_account_shared", "bot_protects_by_orders", "bot_decision_max_age_s",
+           "on_disconnect_timeout_s")
+
+
+def refused_by(profile: Mapping[str, Any]) -> List[str]:
+    """Return why a bot with this profile must not be armed, one sentence each. What the profile does not say refuses too."""
+    missing = [name for name in PROFILE if profile.get(name) is None]
+    if missing:
+        return ["what becomes of orders when the bot is silent is not known: the profile does not say %s" % ", ".join(missing)]
+    word, venue, shared, protects, decides, timeout = [profile[name] for name in PROFILE]
+    try:
+        plan = Plan(str(word), str(venue), "shared" if shared else "dedicated", bool(protects), float(decides), float(timeout))
+    except (TypeError, ValueError):
+        return ["bot_decision_max_age_s and on_disconnect_timeout_s: expected seconds, found %r and %r" % (decides, timeout)]
+    return refusals(plan)
+
+
 def request(venue: str, timeout_s: float, symbols: Sequence[str]) -> List[Dict[str, Any]]:
     """Return the requests that set the timer (0: off): one at Kraken, one a symbol at Binance, there in milliseconds."""
     if venue == "kraken":

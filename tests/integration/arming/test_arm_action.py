@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from golive import audit
+from golive.kill_switch import dead_man
 from golive.lab.run import REPOSITORY
 
 from tests.fixtures import people as p
@@ -76,11 +77,13 @@ def world(mini: Mini, armed: Armed, tmp_path: Path) -> ArmMini:
     secret.write_text(json.dumps({"key": "SANDBOXKEY", "secret": CANARY}))
     secret.chmod(0o600)
     names = ["exchange_venue", "signoff_people", "signoff_roles", "ramp_stages", "stage_now", "ramp_stage_days_min", "ramp_fills_min",
-             "evidence_directory", "attestation_directory"]
+             "evidence_directory", "attestation_directory", *dead_man.PROFILE[2:], "on_disconnect"]
     world.variables.update({"exchange_venue": "kraken", "signoff_people": "pair", "signoff_roles": ["operator", "approver"],
                             "ramp_stages": STAGES, "stage_now": "day1", "ramp_stage_days_min": 2, "ramp_fills_min": 10,
                             "evidence_directory": "evidence", "attestation_directory": "attestations/slice",
-                            "credential": f"file:{secret}", "golive_profile": names})
+                            "credential": f"file:{secret}", "golive_profile": names, "on_disconnect": "keep_stops",
+                            "on_disconnect_timeout_s": 180, "bot_protects_by_orders": True, "exchange_account_shared": False,
+                            "bot_decision_max_age_s": 60})
     (world.path / "signers/slice").mkdir(parents=True)
     for name in ("roles.yml", "production.allowed_signers"):
         shutil.copy(REPOSITORY / "signers/kraken-micro" / name, world.path / "signers/slice" / name)
@@ -197,6 +200,14 @@ def test_whatever_is_spoilt_refuses_by_its_own_words_and_unspoilt_it_arms(world:
 
 def test_an_extra_variable_that_shadows_the_profile_does_not_arm(world: ArmMini) -> None:
     assert "-e overrides profile variables: number_max" in refused(world, "-e", "number_max=11")
+
+
+def test_a_profile_that_lets_the_venue_strip_stops_is_neither_drafted_nor_armed(world: ArmMini) -> None:
+    world.variables["on_disconnect"] = "cancel_all"
+    world.write()
+    said = refused(world)
+    assert "no ticket is drafted for a bot that must not be armed like this" in said
+    assert "the timer of kraken takes stops away with the rest" in said
 
 
 def test_flags_do_not_arm_even_with_the_callback_switched_off(world: ArmMini) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.integration.exchange_sandbox.conftest import Client
+
 from .conftest import RIGHTS, wait_for
 
 
@@ -225,3 +227,48 @@ WRONGS = {"sign_other_bytes": "signature", "no_rounding": "filters", "binary_flo
 def test_each_fault_is_called_by_its_rule(make_bot: Callable[..., Any], exchange: Any, fault: str, rule: str) -> None:
     bot = make_bot(faults={fault: True}).start()
     wait_for(lambda: exchange.verdicts(bot.account)["rules"][rule]["fail"], f"the judge to name {rule}")
+
+
+def rest_beside(exchange: Any, bot: Any) -> None:
+    """Let an order rest on the bot's account that the bot knows nothing of."""
+    made = exchange.admin("POST", "keys", {"account": bot.account, "rights": RIGHTS})
+    client = Client(f"http://127.0.0.1:{exchange.port}", made["key"], made["secret"])
+    client.buy(ordertype="limit", price="0.00000100", volume="1000000", cl_ord_id="gle-beside")
+
+
+def rests(exchange: Any, bot: Any) -> bool:
+    return "gle-beside" in json.dumps(exchange.open_orders(bot.account))
+
+
+def test_a_timer_that_runs_at_the_venue_is_switched_off_by_the_first_decision_and_orders_outlive_the_bot(
+    make_bot: Callable[..., Any], exchange: Any
+) -> None:
+    bot = make_bot(faults={"no_signals": True})
+    rest_beside(exchange, bot)
+    made = exchange.admin("POST", "keys", {"account": bot.account, "rights": RIGHTS})
+    Client(f"http://127.0.0.1:{exchange.port}", made["key"], made["secret"]).good("CancelAllOrdersAfter", timeout=12)
+    set_at = exchange.admin("GET", "clock")["now"]
+    bot.start()
+    wait_for(lambda: "CancelAllOrdersAfter" in asked(exchange, bot), "the timer to be switched off")
+    bot.kill()
+    wait_for(lambda: exchange.admin("GET", "clock")["now"] > set_at + 13, "the time at which it would have fired")
+    assert rests(exchange, bot)
+
+
+def test_a_bot_that_lives_and_does_not_decide_lets_the_venue_cancel(make_bot: Callable[..., Any], exchange: Any) -> None:
+    bot = make_bot(failsafe__on_disconnect="cancel_all", failsafe__disconnect_timeout_s=3, faults={"no_stop": True, "no_signals": True})
+    bot.start()
+    rest_beside(exchange, bot)
+    first = exchange.admin("GET", "clock")["now"]
+    wait_for(lambda: exchange.admin("GET", "clock")["now"] > first + 6, "twice the timer's time")
+    assert rests(exchange, bot)     # it decides, and so the timer never fires
+    bot.stop()
+    bot.config["faults"]["stop_deciding"] = True
+    bot.start()
+    wait_for(lambda: not rests(exchange, bot), "the venue to cancel")
+    assert bot.process.poll() is None
+
+
+def asked(exchange: Any, bot: Any) -> set[str]:
+    rows = exchange.admin("GET", f"requests?limit=200&account={bot.account}")["requests"]
+    return {str(one.get("endpoint") or one.get("path")).rpartition("/")[2] for one in rows}

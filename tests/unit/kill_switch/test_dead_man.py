@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
-from golive.kill_switch.dead_man import DeadMan, Plan, refusals, request
+import yaml
+from golive.kill_switch.dead_man import PROFILE, DeadMan, Plan, refusals, refused_by, request
 
 QUOTING = Plan("cancel_all", "kraken", "dedicated", False, 5.0, 60.0)
 
@@ -76,3 +78,31 @@ def test_a_switching_off_that_failed_is_tried_again() -> None:
     venue.fails = False
     man.decided(flat=False)
     assert venue.told == [60, 0]
+
+
+SAYS = {"on_disconnect": "keep_stops", "exchange_venue": "kraken", "exchange_account_shared": False, "bot_protects_by_orders": True,
+        "bot_decision_max_age_s": 60, "on_disconnect_timeout_s": 180}
+
+
+def test_a_profile_is_armed_with_stops_that_are_kept_and_refused_with_ones_that_are_stripped() -> None:
+    assert refused_by(SAYS) == []
+    assert refused_by({**SAYS, "on_disconnect": "cancel_all", "bot_protects_by_orders": False}) == []
+    (said,) = refused_by({**SAYS, "on_disconnect": "cancel_all"})
+    assert "a position would be left bare; use keep_stops" in said
+    assert len(refused_by({**SAYS, "on_disconnect": "cancel_all", "exchange_account_shared": True, "on_disconnect_timeout_s": 5})) == 3
+
+
+@pytest.mark.parametrize("name", PROFILE)
+def test_a_profile_that_does_not_say_is_refused(name: str) -> None:
+    (said,) = refused_by({**SAYS, name: None})
+    assert name in said
+    assert refused_by({**SAYS, "on_disconnect": "cancel_all", "on_disconnect_timeout_s": "soon"})
+
+
+def test_the_profile_of_the_repository_may_be_armed_and_freezes_what_arming_asks() -> None:
+    found: dict[str, Any] = {}
+    for path in sorted((Path(__file__).parents[3] / "inventories/kraken-micro/group_vars/all").glob("*.yml")):
+        found.update(yaml.safe_load(path.read_text()))
+    assert refused_by(found) == []
+    assert set(PROFILE) - {"exchange_venue"} <= set(found["golive_profile"])
+    assert found["bot_on_disconnect_in_force"] == {"failsafe.on_disconnect": found["on_disconnect"]}

@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from .errors import BotError
 
 MODES = ("shadow", "wire", "live")
+ON_DISCONNECT = ("keep_stops", "cancel_all")
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class Failsafe:
     window_s: Decimal
     max_error_ratio: Decimal  # in the window, for a venue that flaps
     min_calls: int
+    on_disconnect: str  # keep_stops | cancel_all: what becomes of resting orders when this bot is silent
+    disconnect_timeout_s: Decimal  # of the venue's timer; longer than decisions are apart
 
 
 @dataclass(frozen=True)
@@ -267,6 +270,13 @@ def _check(config: Config, where: str) -> None:
         (all(pair.count("/") == 1 for pair in config.trade_pairs), "trade_pairs must be written as BASE/QUOTE"),
         (len({pair.split("/")[-1] for pair in config.trade_pairs}) == 1, "trade_pairs must share one quote currency"),
         (len(set(config.trade_pairs)) == len(config.trade_pairs), "trade_pairs holds a pair twice"),
+        (config.failsafe.on_disconnect in ON_DISCONNECT,
+         f"failsafe.on_disconnect is {config.failsafe.on_disconnect!r}, expected one of {', '.join(ON_DISCONNECT)}"),
+        (config.failsafe.on_disconnect == "keep_stops" or "no_stop" in config.faults,
+         "failsafe.on_disconnect is 'cancel_all', and this bot holds positions behind stops: the venue's timer takes stops away with the "
+         "rest, so a position would be left bare; use keep_stops"),
+        (1 <= config.failsafe.disconnect_timeout_s <= 86399 and config.failsafe.disconnect_timeout_s >= 3 * config.decide_s,
+         "failsafe.disconnect_timeout_s must be 1 to 86399 and at least three decisions long (decide_s)"),
         (config.dashboard.host in ("127.0.0.1", "::1") or bool(config.faults), "dashboard.host must be 127.0.0.1 or ::1"),
         (config.rehearsal or not config.faults, "faults are for rehearsals; remove them"),
     ]

@@ -12,6 +12,7 @@ from decimal import Decimal
 from . import controls, misbehave, risk
 from .book import Book, Order, Position, State
 from .config import Config
+from .dead_man import DeadMan
 from .errors import VenueError
 from .execution import PREFIX, Execution, Intent
 from .failsafe import VenueHealth
@@ -51,6 +52,7 @@ class Engine:
         self.config, self.state, self.ledger, self.market, self.metrics = config, state, ledger, market, metrics
         self._instruments, self._health, self._faults, self._clock = instruments, health, faults, clock
         self._execution, self._orders, self._balances, self._account = execution, orders, balances, account
+        self.dead_man = None if orders is None or config.mode == "shadow" else DeadMan(config.failsafe, orders)
         self._paper = PaperDesk(ledger, state.paper, market, config.paper, metrics)
         keep = config.strategy.window + config.strategy.max_hold_candles + 2
         self.candles = {pair: Candles(config.strategy.candle_s, keep) for pair in config.trade_pairs}
@@ -117,6 +119,8 @@ class Engine:
             await self._trade()
         self.last_decision = self._clock()
         self.decisions += 1
+        if self.dead_man is not None:
+            await self.dead_man.decided(flat=not self.state.venue.positions and not self.state.venue.unresolved())
         self.metrics.show_engine(self.effective_mode, self.halts, self.last_decision, len(self.book.positions))
         self.metrics.show_money(self.losses.total, self.losses.day)
         seen = [self.market.prices[pair].at if pair in self.market.prices else 0.0 for pair in self.config.trade_pairs]

@@ -189,6 +189,10 @@ class Orders:
         """Cancel one order by the venue's id."""
         await self._rest.private("CancelOrder", txid=txid)
 
+    async def cancel_all_after(self, seconds: int) -> None:
+        """Set the venue's timer that cancels every order of the account, stops too; 0 switches it off."""
+        await self._rest.private("CancelAllOrdersAfter", timeout=str(seconds))
+
     async def find(self, client_id: str) -> OrderState | None:
         """Look for an order by our id among open and closed ones. None: the venue has answered and has no such order."""
         for name, key in (("OpenOrders", "open"), ("ClosedOrders", "closed")):
