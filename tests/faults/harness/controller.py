@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from golive import audit, canonical, envelope, rehearsal_signers
+from golive.leaks.index import Index
 from golive.session import ROOT
 
 from . import compiled
@@ -24,7 +25,7 @@ WORDS = {"drill": "name", "ci": "suite", "load_test": "profile"}
 SLICE = 6
 RELEASE = "sha256:" + "ab" * 32
 COPIED = ("molecule/lab/bots/kraken_micro", "uv.lock", "docs/emergency.md", "playbooks")
-NO_HOST = {"git": {"repo.no_secrets"}, "secret": {"exchange.key.dedicated_per_process"}}
+NO_HOST = {"git": {"repo.no_secrets", "repo.no_secrets@store"}, "secret": {"exchange.key.dedicated_per_process", "secrets.backend"}}
 #: secrets of this world, made here and known nowhere else
 SECRET = {"key": "SANDBOX" + "K7" * 12, "secret": "cGxhbnRlZC1ieS10aGUtcmVkLXByb29mcy1hbmQtdXNlZC1ub3doZXJlLWVsc2U="}
 
@@ -45,13 +46,17 @@ class Controller(World):
         self.waivers = self.root / "waivers" / compiled.SYSTEM
         self.secrets = {name: json.dumps({"key": f"{SECRET['key']}{number}", "secret": SECRET["secret"]})
                         for number, name in enumerate(sorted(_references()))}
+        self.secrets |= {name: Index.build({name: self.secrets[name.removeprefix("index:")]}).dump() for name in sorted(_indexes())}
+        #: control -> fields of its question that the profile says otherwise now
+        self.asked: dict[str, dict[str, Any]] = {}
         self._repository()
         self._people()
         self._run()
         self.records: dict[str, Path] = {}
 
     def catalogue(self) -> Mapping[str, Mapping[str, Any]]:
-        return compiled.controls()
+        known = compiled.controls()
+        return {**known, **{name: {**known[name], "ask": {**known[name]["ask"], **more}} for name, more in self.asked.items()}}
 
     def can_show(self) -> set[str]:
         found = set()
@@ -197,4 +202,8 @@ def _references() -> set[str]:
     found: set[str] = set()
     for one in compiled.controls().values():
         found |= {str(name) for name in one["ask"].get("references") or [] if one["probe"] in ("report", "secret")}
-    return found
+    return found | {name.removeprefix("index:") for name in _indexes()}
+
+
+def _indexes() -> set[str]:
+    return {str(name) for one in compiled.controls().values() if one["probe"] == "git" for name in one["ask"].get("secrets") or []}
