@@ -22,7 +22,7 @@ BENCH ?= observe exchange_key kill_switch sandbox model_promotion
 
 BIN := .venv/bin
 GOLIVE_STEPS := system env engine image vault lab people
-TEST_STEPS := $(GOLIVE_STEPS) browser
+TEST_STEPS := $(GOLIVE_STEPS) browser databases
 
 .PHONY: help setup golive test lint unit prove bench lab lab-down report
 

@@ -238,6 +238,19 @@ def browser(progress: Progress) -> str:
     return "installed by Playwright"
 
 
+def databases(progress: Progress) -> str:
+    """PostgreSQL's server, for the tests of the store's database engine; none of the tests uses a cluster that is there already."""
+    def there() -> bool:
+        return any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+
+    if there():
+        return "already there"
+    apt_install(["postgresql", "postgresql-client"], progress)
+    if not there():
+        raise SetupError("PostgreSQL's server was installed and is not below /usr/lib/postgresql; install the package postgresql by hand")
+    return "installed"
+
+
 STEPS: dict[str, tuple[str, Step]] = {
     "system": ("system packages", system),
     "env": ("environment", environment),
@@ -247,16 +260,20 @@ STEPS: dict[str, tuple[str, Step]] = {
     "lab": ("lab hosts", _golive("golive.lab", "up")),
     "people": ("people of the rehearsal", _golive("golive.rehearsal_signers", _system())),
     "browser": ("browser", browser),
+    "databases": ("PostgreSQL for tests", databases),
 }
 
 
+FOR_TESTS = {"browser", "databases"}
+
+
 def main(argv: Sequence[str]) -> int:
-    """Run the named steps (default: all but the browser) in their fixed order; 0 done, 1 not, 130 interrupted."""
+    """Run the named steps (default: all but browser and databases) in their fixed order; 0 done, 1 not, 130 interrupted."""
     listing = "\n".join(f"  {name:8} {title}" for name, (title, _) in STEPS.items())
     parser = argparse.ArgumentParser(prog="scripts/setup", description=f"{__doc__}\nsteps:\n{listing}",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("steps", nargs="*", metavar="STEP", help="steps to run (default: all but browser)")
-    asked = parser.parse_args(argv).steps or [name for name in STEPS if name != "browser"]
+    parser.add_argument("steps", nargs="*", metavar="STEP", help="steps to run (default: all but browser and databases)")
+    asked = parser.parse_args(argv).steps or [name for name in STEPS if name not in FOR_TESTS]
     unknown = [name for name in asked if name not in STEPS]
     if unknown:
         parser.error(f"no step {', '.join(unknown)}; there are {', '.join(STEPS)}")

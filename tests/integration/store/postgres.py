@@ -25,6 +25,29 @@ class Postgres:
 
     port: int
     bin: Path
+    data: Path
+    as_server: list[str]
+
+    def trust(self, anybody: bool = True) -> None:
+        """Let anybody in without a password, as a careless pg_hba.conf does, or take that back."""
+        file = self.data / "pg_hba.conf"
+        words = ("scram-sha-256", "trust") if anybody else ("trust", "scram-sha-256")
+        text = self._as_server("cat", str(file))
+        self._as_server("tee", str(file), given=text.replace(*words))
+        self._as_server(str(self.bin / "pg_ctl"), "-D", str(self.data), "reload")
+        self.until(anybody)
+
+    def _as_server(self, *command: str, given: str | None = None) -> str:
+        done = subprocess.run([*self.as_server, *command], input=given, capture_output=True, text=True, check=True, cwd="/")
+        return done.stdout
+
+    def until(self, anybody: bool) -> None:
+        """Wait until the server has read it."""
+        deadline = time.monotonic() + 30
+        command = [str(self.bin / "psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "keeper", "-d", "postgres", "-wXAtc", "select 1"]
+        while (subprocess.run(command, capture_output=True, check=False).returncode == 0) != anybody:
+            assert time.monotonic() < deadline, "PostgreSQL did not read its configuration"
+            time.sleep(0.1)
 
     def ask(self, user: str, password: str, statement: str, *, fails: bool = False) -> str:
         command = [str(self.bin / "psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", user, "-d", "postgres", "-XAtc", statement]
@@ -38,7 +61,7 @@ class Postgres:
 def running(password: str) -> Iterator[Postgres]:
     """Start a server whose superuser `keeper` has this password; it is removed at the end."""
     folder = binaries()
-    assert folder is not None, "PostgreSQL's server is not installed: apt-get install postgresql"
+    assert folder is not None, "PostgreSQL's server is not installed: scripts/setup databases"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -60,7 +83,7 @@ def running(password: str) -> Iterator[Postgres]:
             assert server.poll() is None, "PostgreSQL did not start"
             assert time.monotonic() < deadline, "PostgreSQL did not answer in time"
             time.sleep(0.1)
-        yield Postgres(port, folder)
+        yield Postgres(port, folder, root / "data", as_server)
     finally:
         subprocess.run([*as_server, str(folder / "pg_ctl"), *data, "-m", "immediate", "stop"], check=False, capture_output=True, cwd="/")
         server.wait()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from golive.errors import GoliveError
-from golive.store import client, config, wanted
+from golive.store import client, config, proving, wanted
 from golive.store.kinds import BY_NAME
 
 from . import postgres
@@ -223,7 +223,6 @@ def test_two_hundred_objects_with_nothing_to_change_are_compared_with_few_questi
         root.sys.delete_acl_policy(f"many-{number}")
 
 
-@pytest.mark.skipif(postgres.binaries() is None, reason="PostgreSQL's server is not installed (apt-get install postgresql)")
 def test_the_database_gives_passing_users_and_keeps_standing_ones(opened: Opened) -> None:
     with postgres.running(KEEPER) as database:
         database.ask("keeper", KEEPER, "create role standing login password 'first'")
@@ -238,9 +237,22 @@ def test_the_database_gives_passing_users_and_keeps_standing_ones(opened: Opened
         assert "permission denied" in database.ask(passing["username"], passing["password"], "delete from fills", fails=True)
         standing = opened.read("database/static-creds/bot")
         assert database.ask("standing", standing["password"], "select 1") == "1"
+        before = proving.static_password(opened.root(), "database/bot")
+        assert before == ("standing", standing["password"])
         opened.cli("write", "-f", "database/rotate-role/bot")
+        after = proving.static_password(opened.root(), "database/bot")
+        where, ca_file = f"postgres://127.0.0.1:{database.port}/postgres", opened.server.settings.ca_file
+        # The rotation's own client, beside psql: the old password is refused, the new one let in, a server that trusts anybody is told.
+        told = proving.database(where, before, after, ca_file)
+        assert (told["refused"], told["new"]) == (True, "authenticated")
+        assert told["old"] == 'password authentication failed for user "standing"'
+        with pytest.raises(GoliveError, match=r"the new value is not accepted.*password authentication failed"):
+            proving.database(where, after, before, ca_file)
         assert "password authentication failed" in database.ask("standing", standing["password"], "select 1", fails=True)
-        assert database.ask("standing", opened.read("database/static-creds/bot")["password"], "select 1") == "1"
+        assert database.ask("standing", after[1], "select 1") == "1"
+        database.trust()
+        assert proving.database(where, before, after, ca_file)["refused"] is False
+        database.trust(False)
         opened.cli("lease", "revoke", "-prefix", "-sync", "database/creds/reader")
         assert "password authentication failed" in database.ask(passing["username"], passing["password"], "select 1", fails=True)
         opened.cli("write", "database/roles/by-hand", "db_name=slice", "creation_statements=create role x")
