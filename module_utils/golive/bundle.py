@@ -6,6 +6,7 @@ before it does anything (measured, see docs/explanation/performance.md).
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 from dataclasses import dataclass, field
 from functools import cache
@@ -70,6 +71,13 @@ def probe(name: str) -> Probe:
         raise GoliveError("the probe does not declare " + ", ".join(missing), where=f"probes/{name}.py")
     return Probe(name, ast.get_docstring(tree) or "", found.get("EXECUTOR", "remote"), found["WITNESS"], float(found["DEADLINE_S"]),
                  found["ASK"], found["FACTS"], canonical.digest(sources([f"golive.probes.{name}"])))
+
+
+def warm() -> None:
+    """Read what every probe declares. One that is malformed is left to whoever compiles the catalogue: it says so with file and line."""
+    for name in probe_names():
+        with contextlib.suppress(GoliveError, SyntaxError, OSError):
+            probe(name)
 
 
 def sources(roots: list[str]) -> dict[str, tuple[bool, str]]:

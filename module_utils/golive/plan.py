@@ -24,8 +24,11 @@ class Target:
     host: str          # the host that looks
 
 
-def targets(controls: Mapping[str, Mapping[str, Any]], groups: Mapping[str, list[str]]) -> list[Target]:
-    """Return every (control, subject, vantage) with the host that looks. Raises GoliveError for a group nobody is in."""
+def targets(controls: Mapping[str, Mapping[str, Any]], groups: Mapping[str, list[str]], host: str | None = None) -> list[Target]:
+    """Return every (control, subject, vantage) with the host that looks; of one host only, where it is named.
+
+    Raises GoliveError for a group nobody is in.
+    """
     found: list[Target] = []
     for name, control in controls.items():
         if control["applies"] is False or not control["built"]:
@@ -33,13 +36,17 @@ def targets(controls: Mapping[str, Mapping[str, Any]], groups: Mapping[str, list
         vantage, on = control["seen_from"], control["on"]
         subjects = [CONTROLLER] if on == CONTROLLER else _members(groups, on, name)
         if vantage == "target":
-            found += [Target(name, subject, vantage, subject) for subject in subjects]
+            found += [Target(name, subject, vantage, subject) for subject in _only(subjects, host)]
         elif vantage == "controller":
-            found += [Target(name, subject, vantage, CONTROLLER) for subject in subjects]
+            found += [Target(name, subject, vantage, CONTROLLER) for subject in subjects if host in (None, CONTROLLER)]
         else:
-            seeing = _members(groups, "outsiders" if vantage == "outside" else str(control["from"]), name)
-            found += [Target(name, subject, vantage, host) for host in seeing for subject in subjects if host != subject]
+            seeing = _only(_members(groups, "outsiders" if vantage == "outside" else str(control["from"]), name), host)
+            found += [Target(name, subject, vantage, one) for one in seeing for subject in subjects if one != subject]
     return found
+
+
+def _only(hosts: list[str], host: str | None) -> list[str]:
+    return hosts if host is None else [host] if host in hosts else []
 
 
 def _members(groups: Mapping[str, list[str]], group: str, control: str) -> list[str]:

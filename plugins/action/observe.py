@@ -26,7 +26,7 @@ class ActionModule(ActionBase):
         joined = session.join(task_vars)
         run, info, host = joined.run, joined.info, str(task_vars["inventory_hostname"])
         controls = session.controls_of(run, phase)
-        wanted = [one for one in plan.targets(controls, info["groups"]) if one.host == host]
+        wanted = plan.targets(controls, info["groups"], host)
         questions = plan.build(run.run, phase, host, wanted, controls, info["addresses"], rehearsal=joined.rehearsal)
         run.write(f"{phase}/plan.{host}.json", questions)
         started, missing, answered = utc(), "the host sent no answer to this", {}

@@ -11,7 +11,7 @@ from typing import Any
 from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.vars import load_extra_vars
-from golive import report, rundir, saved_plan, session, unreached
+from golive import bundle, report, rundir, saved_plan, session, unreached
 from golive.canonical import utc
 from golive.errors import GoliveError
 
@@ -98,6 +98,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     # -- what happens -----------------------------------------------------------------------------------------------------
     def v2_playbook_on_play_start(self, play: Any) -> None:
         self._phase = play.get_name().strip()
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        # Read in this process, what probes declare is there in every worker forked from it; each would read it anew for its host.
+        if task.action == "open_run":
+            bundle.warm()
 
     def v2_runner_on_ok(self, result: Any) -> None:
         if not result.task.loop:  # a loop is recorded item by item; its summary would count twice (M9)

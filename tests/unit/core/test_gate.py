@@ -117,6 +117,13 @@ def test_a_plan_belongs_to_the_host_that_looks() -> None:
     assert found == {("a.b", "bot", "outside"), ("c.d", "bot", "guard"), ("e.f", "controller", "controller")}
 
 
+@pytest.mark.parametrize("host", ["bot", "guard", "outside", "controller", "stranger"])
+def test_the_targets_of_one_host_are_its_part_of_all(host: str) -> None:
+    controls = {"a.a": control("a.a"), "a.b": control(seen_from="outside"), "c.d": control("c.d", seen_from="peer", **{"from": "guards"}),
+                "e.f": control("e.f", seen_from="controller", on="controller"), "g.h": control("g.h", seen_from="controller")}
+    assert plan.targets(controls, GROUPS, host) == [one for one in plan.targets(controls, GROUPS) if one.host == host]
+
+
 def test_a_group_without_hosts_is_an_error_not_an_empty_plan() -> None:
     with pytest.raises(Exception, match="no host is in group empty"):
         plan.targets({"a.b": control(on="empty")}, GROUPS)
