@@ -133,19 +133,12 @@ class S3Store(Store):
             yield folder
 
     def add(self, entries: Sequence[Entry], *path: str) -> None:
-        """Upload the files, each verified on the way, and the last one, which makes the folder be there, when all others are."""
+        """Upload the files, each verified on the way; the last one makes the folder be there, when all others are."""
         if self.has(*path):
             return
         locked = self._lock() if path[0] == names.MODELS else {}
-        done: List[str] = []
-        try:
-            for one in entries:
-                done.append(one.path)
-                self._upload(one, self._key(*path, one.path), locked)
-        except BaseException:
-            for name in reversed(done):
-                self._ask("delete_object", Key=self._key(*path, name))
-            raise
+        for one in entries:     # what a failure leaves stays: another promoter may have put the very same file there meanwhile
+            self._upload(one, self._key(*path, one.path), locked)
 
     def _upload(self, one: Entry, key: str, extra: Dict[str, Any]) -> None:
         try:

@@ -95,12 +95,12 @@ class _Scene:
 
     def _bad_candidates(self) -> Dict[str, Any]:
         """Hand in one bad candidate for each gate; each must be refused by the gate that should."""
-        refused = []
-        for number, gate in enumerate((INTEGRITY, SCHEMA, OOS_METRICS, RISK_CHECKS)):
+        refused, asked = [], (INTEGRITY, SCHEMA, OOS_METRICS, RISK_CHECKS)
+        for number, gate in enumerate(asked):
             judged = self._validated(10 + number, gate)
             if judged["facts"].get("gates", {}).get(gate) == "fail":
                 refused.append(gate)
-        return {"scratch.bad_refused": sorted(refused), "scratch.bad_refused_count": len(refused)}
+        return {"scratch.bad_refused": sorted(refused), "scratch.bad_refused_count": len(refused), "scratch.bad_tried": len(asked)}
 
     # --- building ---------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import json
 import os
 import re
 from datetime import datetime
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 from ..canonical import digest as digest_of
 from ..canonical import parse_utc
@@ -68,10 +68,13 @@ FACTS = {
     "psi_max": "float",
     "training_runs": "int; candidates in the registry, by when they were trained",
     "training_outside": "list of str; those trained outside of the window, in part or whole",
-    "inside_foreign_root": "list of str; parts of the registry that lie in another system's root, or are reached over a link",
+    "parts_missing": "list of str; parts of the registry that are no directory",
+    "parts_linked": "list of str; parts of the registry that are reached over a link",
+    "inside_foreign_root": "list of str; parts of the registry that lie in another system's root, by link or bind mount",
     "scratch.*": "what a scratch registry refused, each with its control",
 }
 _MAPS_CAP = 4 << 20
+_DEEP = 3      # a registry's areas and the folders in them
 
 
 def observe(ask: Mapping[str, Any], look: Look) -> Observed:
@@ -79,7 +82,7 @@ def observe(ask: Mapping[str, Any], look: Look) -> Observed:
     if ask.get("scratch"):
         wanted = ask["scratch"]
         found = scratch.ask(wanted["profile"], wanted["bot_schema"], int(wanted["approvers"]))
-        return Observed(found, opportunities=found["scratch.bad_refused_count"])
+        return Observed(found, opportunities=found["scratch.bad_tried"])
     if ask.get("apart_from"):
         return _apart(str(ask["base"]), str(ask["scope"]), [str(one) for one in ask["apart_from"]])
     try:
@@ -105,16 +108,39 @@ def observe(ask: Mapping[str, Any], look: Look) -> Observed:
 
 
 def _apart(base: str, scope: str, roots: List[str]) -> Observed:
+    """Say of each part of the registry whether it is there, a directory of its own, and none that another system has as well."""
     root = os.path.join(base, *names.scope(scope).split("/"))
     parts = [root, *(os.path.join(root, area) for area in names.AREAS)]
     if not os.path.lexists(root):
         raise Undecided("there is no %s" % root)
-    inside = []
+    theirs = {place: path for other in roots for path, place in _places(other)}
+    missing, linked, inside = [], [], []
     for path in parts:
+        if not os.path.isdir(path):
+            missing.append(path)
+            continue
         real = os.path.realpath(path)
-        if real != os.path.abspath(path) or any(_within(real, os.path.realpath(other)) for other in roots):
+        if real != os.path.abspath(path):
+            linked.append("%s -> %s" % (path, real))
+        if any(_within(real, os.path.realpath(other)) for other in roots):
             inside.append("%s -> %s" % (path, real))
-    return Observed({"inside_foreign_root": inside}, opportunities=len(parts))
+        elif _place(path) in theirs:      # a bind mount: no link, and yet the same directory
+            inside.append("%s is %s" % (path, theirs[_place(path)]))
+    facts = {"parts_missing": missing, "parts_linked": linked, "inside_foreign_root": inside}
+    return Observed(facts, opportunities=len(parts))
+
+
+def _places(root: str) -> Iterator[Tuple[str, Tuple[int, int]]]:
+    """Yield the directories at and below a root with device and inode; of models and candidates only the folders."""
+    for path, folders, _files in os.walk(root):
+        yield path, _place(path)
+        if path.count("/") - root.rstrip("/").count("/") >= _DEEP:
+            folders[:] = []
+
+
+def _place(path: str) -> Tuple[int, int]:
+    about = os.stat(path)
+    return about.st_dev, about.st_ino
 
 
 def _within(path: str, root: str) -> bool:
@@ -148,6 +174,8 @@ def _verified(store: Store, ask: Mapping[str, Any], now: datetime) -> Dict[str, 
     for name, asked in (("models_ok", ask.get("hash_models")), ("approvals_ok", signed)):
         if not asked:
             facts.pop(name, None)      # not asked is not false
+        elif not found.facts["chain_ok"]:
+            facts[name] = None         # of a log that does not hold nothing more can be told
     return dict(facts, problems=found.problems[:50])
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golive import bundle
 
 from tests.fixtures import models as m
 from tests.integration.sets.conftest import Lab, Run
@@ -28,6 +28,7 @@ all:
         bot: {ansible_host: 172.30.91.11}
       vars: {lab_network: 172.30.91.0/24, lab_name: modelreg, lab_traces: true}
     targets: {hosts: {bot: {}}}
+    bots: {hosts: {bot: {}}}
 """
 BASE = "/srv/data/artifacts"
 CRYPTO, SWING = f"{BASE}/crypto/kraken_global", f"{BASE}/swing/stocks"
@@ -81,6 +82,18 @@ class Host(Lab):
         """Run model_promotion on the host as the registry's owner."""
         return self.play(self.task(action, owner=owner, **more), *words)
 
+    def playbook(self, name: str, values: dict[str, Any], *words: str) -> Run:
+        """Run one of golive's own playbooks with these variables."""
+        given = self.place / "values.json"
+        given.write_text(json.dumps(values))
+        self.record.unlink(missing_ok=True)
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "GOLIVE_RECORD_CHANGES": str(self.record)}
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.inventory), str(ROOT / "playbooks/operate" / name),
+             "-e", f"@{given}", *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        lines = self.record.read_text().splitlines() if self.record.exists() else []
+        return Run(done.returncode, [json.loads(line) for line in lines], done.stdout + done.stderr)
+
     @staticmethod
     def task(action: str, owner: str = "model-registry", **more: Any) -> dict[str, Any]:
         """Return the play of one action."""
@@ -97,17 +110,11 @@ class Host(Lab):
         assert bool(result.get("failed")) == refused, result.get("msg")
         return result
 
-    def observe(self, probe: str, ask: dict[str, Any]) -> dict[str, Any]:
-        """Run a probe on the host as golive does: streamed to its Python, as root. Returns its answer."""
-        plan = {"run": "r", "phase": "verify", "host": "bot", "rehearsal": True, "nonce": "n", "deadline_s": 200,
-                "probes": [{"id": "p0", "probe": probe, "subject": "bot", "ask": ask, "deadline_s": 120, "digest": "", "controls": []}]}
-        script = bundle.script(plan, {})
-        done = subprocess.run(["docker", "exec", "-i", CONTAINER, "/usr/bin/python3", "-ISE", "-"], input=script,
-                              capture_output=True, check=False)
-        line = next((one for one in done.stdout.decode().splitlines() if one.startswith("--golive n ")), None)
-        assert line is not None, done.stdout.decode()[-2000:] + done.stderr.decode()[-2000:]
-        answer: dict[str, Any] = json.loads(line.removeprefix("--golive n "))
-        return answer
+    def look(self, script: bytes) -> str:
+        """Stream a plan to the host's Python as golive does, as root. Returns what it printed."""
+        done = subprocess.run(["docker", "exec", "-i", CONTAINER, "/usr/bin/python3", "-ISE", "-"], input=script, capture_output=True,
+                              check=False)
+        return done.stdout.decode() + done.stderr.decode()
 
 
 @pytest.fixture(scope="session")
@@ -145,9 +152,15 @@ def approved(registry: Host, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return {name: promoted(registry, tmp_path_factory.mktemp(name), seed) for name, seed in (("first", 1), ("second", 2))}
 
 
+def last_night(now: datetime, hour: int = 3) -> datetime:
+    """Return an hour of the newest day on which the downtime is over."""
+    return (now if now.hour >= 5 else now - timedelta(days=1)).replace(hour=hour, minute=5, second=0, microsecond=0)
+
+
 def handed_in(host: Host, place: Path, seed: int, **world: Any) -> dict[str, Any]:
     """Put a signed candidate with its evidence on the host and register, validate and sign it; return what approves it."""
     now = datetime.now(UTC)
+    world.setdefault("training", m.training(last_night(now)))
     source, evidence, approvals = f"{CRYPTO}/incoming/c{seed}", f"/srv/evidence-{seed}", f"/srv/approvals-{seed}"
     host.put(m.candidate(place / "source", seed, **world), source, "trainer")
     digest = host.tool_run("register", source=source)["facts"]["candidate"]

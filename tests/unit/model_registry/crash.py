@@ -39,7 +39,6 @@ CODE = [*(path for path in sorted((PACKAGE / "model_registry").glob("*.py")) if 
 STEPS = 4_000
 # The order of calls is judged, not the disk: its syncs would take hours on a busy one.
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
-KILLS = 12     # real kills of each case, where all of it is run
 
 
 def code_digest() -> str:
@@ -175,10 +174,10 @@ def _made(place: Path, prepare: Callable[[m.World], dict[str, Any]]) -> Callable
 
 
 def kills(case: Case, share: float, rng: random.Random) -> dict[str, int]:
-    """Stop the action at every system call; wherever the directory is not as judged before, judge what a kill leaves there.
+    """Kill the action with -9 before each of its system calls (or a share of them), each kill in a run of its own; judge what is left.
 
-    At each entry of a call the process stands still and the whole directory is looked at: a kill -9 there would leave just this. Every
-    state that is new is copied aside and put through the check. Besides, a sample of stops is killed in truth, each in a run of its own.
+    First one run is looked at while it stands still before each call, and every state that is new is judged; so what a kill leaves has
+    mostly been judged already and costs no second judgement, but each kill is made and each state that it leaves is compared.
     """
     def act(world: m.World) -> Callable[[], None]:
         return lambda: _ended(world.do(case.action, **case.given))
@@ -197,8 +196,8 @@ def kills(case: Case, share: float, rng: random.Random) -> dict[str, int]:
     shutil.rmtree(world.base.parent)
     for stop, copy in left:
         case.check(copy, f"{case.name}, ended at stop {stop} of {stops}")
-    tried = 0
-    for stop in sorted(rng.sample(range(0, stops, 2), min(stops // 2, max(2, round(KILLS * share))))):
+    tried, calls = 0, range(0, stops, 2)
+    for stop in calls if share >= 1 else sorted(rng.sample(calls, max(2, round(len(calls) * share)))):
         world = case.world()
         _seen, killed = run_until(stop, act(world))
         case.check(world, f"{case.name}, killed at stop {stop} of {stops}")

@@ -1,9 +1,11 @@
 """What an object store adds: conditions instead of a lock, versions, object lock, lost races, no boto3."""
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from golive.model_registry import names, s3_store
 from golive.model_registry.errors import RegistryError
@@ -112,3 +114,114 @@ def test_a_large_file_goes_up_in_parts_and_comes_back_as_it_was(stored: BucketWo
     digest = stored.must("register", source=str(source))["facts"]["candidate"]
     judged = stored.must("validate", candidate=digest, evidence=str(m.evidence(stored.place / "e", digest)))
     assert judged["facts"]["gates"]["INTEGRITY"] == "pass"
+
+
+class Cut(Exception):
+    """The process is gone."""
+
+
+CHANGING = ("put_object", "delete_object")
+
+
+def count_and_cut(store: S3Store, at: int | None, after: bool) -> list[str]:
+    """Let the process end before (or right after) one request that changes the bucket; returns the list of what was asked for."""
+    asked: list[str] = []
+    ask, upload = store._ask, store._upload
+
+    def due(name: str) -> bool:
+        asked.append(name)
+        return at is not None and len(asked) - 1 == at
+
+    def around(name: str, act: Any) -> Any:
+        cut = due(name)
+        if cut and not after:
+            raise Cut
+        done = act()
+        if cut:
+            raise Cut
+        return done
+
+    def asking(what: str, **words: Any) -> Any:
+        return around(what, lambda: ask(what, **words)) if what in CHANGING else ask(what, **words)
+
+    def uploading(one: Any, key: str, extra: Any) -> None:
+        around("upload " + one.path, lambda: upload(one, key, extra))
+
+    store._ask, store._upload = asking, uploading  # type: ignore[method-assign]
+    return asked
+
+
+def prepared(world: BucketWorld, action: str) -> dict[str, Any]:
+    """Return the parameters of an action on a registry with a history."""
+    if action == "register":
+        return {"source": str(m.candidate(world.place / "new", 5))}
+    if action == "validate":
+        digest = world.must("register", source=str(m.candidate(world.place / "new", 5)))["facts"]["candidate"]
+        return {"candidate": digest, "evidence": str(m.evidence(world.place / "evidence-new", digest))}
+    first, second = world.signed(0), world.signed(1)
+    world.must("approve", **first)
+    if action == "approve":
+        return second
+    world.must("approve", **second)
+    return {"reason": "x", "away_from": second["candidate"]} if action == "rollback" else {"keep_candidates": 0, "keep_models": 2}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("action", ["register", "validate", "approve", "rollback", "prune"])
+def test_a_process_that_ends_at_any_request_leaves_old_or_new_and_the_next_run_ends_it(
+        object_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, action: str,
+        after: bool) -> None:
+    """At every request with --full, at two of them a day otherwise."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "rehearsal")
+    client = boto3.client("s3", endpoint_url=object_store, region_name="eu-central-1")
+    bucket = f"cut-{action}-{'after' if after else 'before'}"
+    client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+    def fresh(number: int) -> tuple[BucketWorld, dict[str, Any]]:
+        place = tmp_path / str(number)
+        place.mkdir()
+        world = BucketWorld(place, S3Store(bucket, f"run-{number}", m.SCOPE, endpoint=object_store, region="eu-central-1"))
+        return world, prepared(world, action)
+
+    world, given = fresh(0)
+    before = world.pointer()
+    asked = count_and_cut(world.store, None, after)
+    wanted = world.must(action, **given)
+    new, total = world.pointer(), len(asked)
+    assert total >= 2
+    rng = random.Random(f"{request.config.getoption('--slice-day')} {action}")
+    for at in range(total) if request.config.getoption("--full") else rng.sample(range(total), 2):
+        world, given = fresh(at + 1)
+        healthy = world.store
+        cut = S3Store(bucket, f"run-{at + 1}", m.SCOPE, endpoint=object_store, region="eu-central-1")
+        count_and_cut(cut, at, after)
+        world.store = cut
+        with pytest.raises(Cut):
+            world.do(action, **given)
+        world.store = healthy
+        found = world.pointer()
+        assert (found or {}).get("digest") in ((before or {}).get("digest"), (new or {}).get("digest")), f"request {at}: {asked[at]}"
+        predicted, real = world.do(action, check=True, **given), world.do(action, **given)
+        assert predicted["changes"] == real["changes"], f"request {at}: {asked[at]}"
+        assert real.get("code") == wanted.get("code"), real
+        assert (world.pointer() or {}).get("digest") == (new or {}).get("digest")
+        assert world.do("verify")["problems"] == [], f"request {at}: {asked[at]}"
+
+
+def test_a_promoter_that_fails_takes_nothing_of_another_one_away(stored: BucketWorld, bucket: tuple[str, str, Any]) -> None:
+    """Two put the same model there; one fails on the way. What the other one promoted must stay whole."""
+    endpoint, name, _client = bucket
+    given = stored.signed(0)
+    failing = S3Store(name, "artifacts", m.SCOPE, endpoint=endpoint, region="eu-central-1", lock_days=30)
+    upload, rival = failing._upload, BucketWorld(stored.place, stored.store)
+
+    def late(one: Any, key: str, extra: Any) -> None:
+        upload(one, key, extra)
+        rival.must("approve", **given)
+        raise RegistryError("the object store did not take a file", code="store")
+    failing._upload = late  # type: ignore[method-assign]
+    assert BucketWorld(stored.place, failing).do("approve", **given)["code"] == "store"
+    assert stored.must("verify")["problems"] == []
+    assert stored.pointer()["digest"] == given["candidate"]  # type: ignore[index]
