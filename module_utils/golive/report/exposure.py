@@ -20,7 +20,7 @@ _STOP = (
     ("Age of the last drill", ("age_days",), " days"),
     ("Seconds to the first cancel", ("result.seconds_to_first_cancel",), " s"),
     ("Seconds to no entry orders", ("result.seconds_to_no_entries",), " s"),
-    ("Seconds to the final state", ("result.seconds_to_final", "result.seconds_to_final_state"), " s"),
+    ("Seconds to the final state", ("result.seconds_to_final",), " s"),
 )
 _ARMED = frozenset({"live", "operate", "drift"})
 """Phases whose observations are about the bot that trades; before them the same probes look at the halves of paper."""

@@ -128,8 +128,10 @@ def kill_switch(scene: Scene) -> Found:
     found = pull(scene, scene.machine())
     after = scene.state()
     started, _tried, _watched = stays_off(scene)
-    return {"seconds_to_no_entries": _need(found.seconds_to_no_entries), "entry_orders_left": entries_of(after),
-            "stops_kept": protected(after), "alert_sent": "paged_s" in found.record.get("marks", {}), "stays_off": not started,
+    marks = found.record.get("marks", {})
+    return {"seconds_to_first_cancel": marks.get("first_cancel_s"), "seconds_to_no_entries": _need(found.seconds_to_no_entries),
+            "seconds_to_final": marks.get("final_s"), "entry_orders_left": entries_of(after),
+            "stops_kept": protected(after), "alert_sent": "paged_s" in marks, "stays_off": not started,
             "ended": found.record.get("state", "not ended")}, before
 
 
