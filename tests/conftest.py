@@ -21,13 +21,14 @@ SLICED = sorted(str(INTEGRATION / name) for name in (
     "arming/test_arm_action.py", "arming/test_ticket_drill.py", "arming/test_unit.py", "bad_input/test_controller_disk.py",
     "bad_input/test_target.py", "bot/test_key_check.py", "bot/test_role.py", "guard/test_role.py", "leaks/test_canaries.py",
     "model_registry/test_controls.py", "model_registry/test_isolation.py", "model_registry/test_promotion.py",
+    "model_registry/test_playbooks.py", "rehearsal/test_downtime_drill.py",
     "rehearsal/test_kill_drills.py", "rehearsal/test_wire_drills.py",
     "sets/test_backup.py", "sets/test_four_runs.py", "sets/test_lockout.py", "sets/test_log_rotation.py", "sets/test_restart.py",
     "sets/test_secrets.py",
-    "store/test_agent.py", "store/test_cluster.py", "store/test_operate.py", "store/test_trouble.py"))
+    "store/test_agent.py", "store/test_auto_unseal.py", "store/test_cluster.py", "store/test_operate.py", "store/test_trouble.py"))
 SLICE = 2
-# Shares its hosts with the journey, which another worker may be running: never beside it, so only with all.
-FULL_ONLY = {str(INTEGRATION / "journey/test_ramp.py")}
+# They share their hosts with the journey, which another worker may be running: never beside it, so only with all.
+FULL_ONLY = {str(INTEGRATION / "journey/test_keeping_secrets.py"), str(INTEGRATION / "journey/test_ramp.py")}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

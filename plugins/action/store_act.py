@@ -1,7 +1,10 @@
 """One act on the secret store, from the controller: unseal, back up, drill the restore, review access, rotate, break the glass."""
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
+import secrets as random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +15,7 @@ from golive.canonical import utc
 from golive.errors import GoliveError
 from golive.rehearsal import clients
 from golive.store import (
+    agent_host,
     audit_reading,
     break_glass,
     bring_up,
@@ -31,7 +35,10 @@ from golive.store.acting import KEEPERS, StoreAction
 from golive.store.acting import change as _change
 
 ACTS = ("states", "unseal", "snapshot", "restore_drill", "review", "stage", "switch", "finish", "rotation", "revoke", "prove",
-        "rotate_role", "break_glass", "restart")
+        "rotate_role", "break_glass", "restart", "delivered")
+
+
+DELIVERED_S = 45    # a rotation leaves the bot without its key for at most 60 s
 
 
 class ActionModule(StoreAction):
@@ -46,6 +53,7 @@ class ActionModule(StoreAction):
         "processes": {"type": "dict", "default": {}}, "audit_files": {"type": "list", "elements": "str", "default": []},
         "window_days": {"type": "int", "default": 90}, "who": {"type": "str", "default": ""}, "reason": {"type": "str", "default": ""},
         "minutes": {"type": "int", "default": 30}, "address": {"type": "str"},
+        "files": {"type": "list", "elements": "path", "default": []},
         "turn": {"type": "str", "default": "standby", "choices": ["standby", "active"]}, "close": {"type": "bool", "default": False}}
 
     def on_store(self, given: dict[str, Any], task_vars: dict[str, Any], dry: bool) -> dict[str, Any]:
@@ -152,7 +160,22 @@ class ActionModule(StoreAction):
     def _switch(self, given: dict[str, Any], task_vars: dict[str, Any], dry: bool) -> dict[str, Any]:
         connected, reference = self.login(task_vars), given["reference"]
         changed = rotation.state(connected, reference).step != "switched" if dry else rotation.switch(connected, reference)
-        return {"changes": [_change(f"vault_secret:{given['reference']}", "update")] if changed else []}
+        changes = [_change(f"vault_secret:{given['reference']}", "update")] if changed else []
+        # What is written with the new value cannot be compared with a value that is not there yet.
+        foreseen = [_change(f"file:{path}", "update") for path in given["files"]] if dry and changed else []
+        return {"changes": changes + foreseen}
+
+    def _delivered(self, given: dict[str, Any], task_vars: dict[str, Any], dry: bool) -> dict[str, Any]:
+        """Wait until the agent on this task's host has laid down the value that the store holds now; told by a keyed hash."""
+        if dry:
+            return {}
+        key, (path, *_) = random.token_bytes(32), given["files"]
+        digest = hmac.new(key, self.resolve(given["reference"], task_vars).encode("utf-8"), hashlib.sha256).hexdigest()
+        asked = {"path": path, "key": key.hex(), "digest": digest, "seconds": DELIVERED_S}
+        if not self.on_host(agent_host, asked, task_vars)["delivered"]:
+            raise GoliveError("the agent has not delivered the new value", where=path, found=f"not within {DELIVERED_S} s",
+                              todo="look at its journal and at secrets_agent_interval; nothing was restarted")
+        return {}
 
     def _finish(self, given: dict[str, Any], task_vars: dict[str, Any], dry: bool) -> dict[str, Any]:
         changed = True if dry else rotation.finish(self.login(task_vars), given["reference"], refused=given["refused"])

@@ -1,10 +1,13 @@
 """On the host of a process: is its agent logged in to the store, and if not, lay down what it logs in with. Standard library, Python 3.9.
 
 `python3 -ISE -` gets this file and one call of `main` with `{nonce, folder, port, owner, role_id, secret_id}`; without a `secret_id` it
-only looks. The one-time secret id comes on standard input and goes to memory; it is never printed.
+only looks. The one-time secret id comes on standard input and goes to memory; it is never printed. With `{nonce, path, key, digest}` it
+waits until the agent has delivered the value whose keyed hash this is.
 """
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import pwd
@@ -17,7 +20,10 @@ WAIT_S = 60.0
 
 
 def main(given: Dict[str, Any]) -> None:
-    """Print `--golive <nonce> {"authenticated": bool | null}` on one line."""
+    """Print `--golive <nonce> {"authenticated": bool | null}`, or `{"delivered": bool}`, on one line."""
+    if given.get("digest"):
+        print("--golive %s %s" % (given["nonce"], json.dumps({"delivered": _delivered(given)})))
+        return
     found: Dict[str, Any] = {"authenticated": authenticated(int(given["port"]))}
     if given.get("secret_id"):
         try:
@@ -44,6 +50,19 @@ def authenticated(port: int) -> Optional[bool]:
         return None
     values = [line.split()[-1] for line in lines if line.split(" ")[0].split("{")[0] == "vault_agent_authenticated"]
     return bool(values) and float(values[-1]) == 1.0
+
+
+def _delivered(given: Dict[str, Any]) -> bool:
+    deadline = time.monotonic() + float(given["seconds"])
+    while True:
+        try:
+            with open(str(given["path"]), "rb") as handle:
+                there = hmac.new(bytes.fromhex(given["key"]), handle.read(), hashlib.sha256).hexdigest()
+        except OSError:
+            there = ""
+        if hmac.compare_digest(there, str(given["digest"])) or time.monotonic() >= deadline:
+            return hmac.compare_digest(there, str(given["digest"]))
+        time.sleep(0.2)
 
 
 def _lay(path: str, text: str, uid: int, gid: int) -> None:

@@ -1,0 +1,271 @@
+"""Rotation, emergency, review, restore and the agent on the lab of the journey, by their playbooks, under a bot that runs.
+
+It goes on from a lab that the journey has built (GOLIVE_INVENTORY; the paper halves run, the store is open) and builds it first where it is
+not. It runs with `make prove` only: it shares its hosts with the journey.
+"""
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from golive.audit import AuditLog
+from golive.canonical import fingerprint
+from golive.leaks.index import Index
+from golive.leaks.places import Search
+from golive.rehearsal.clients import AdminApi
+from golive.store import break_glass, client
+from golive.store.settings import Settings
+
+pytestmark = [pytest.mark.lab, pytest.mark.journey, pytest.mark.timeout(3600)]
+ROOT = Path(__file__).resolve().parents[3]
+INVENTORY = Path(os.environ.get("GOLIVE_INVENTORY") or ROOT / "inventories/kraken-micro/lab.yml")
+REPORTS = ROOT / "reports/kraken-micro"
+OPERATE = "playbooks/operate"
+WIRE, TOKEN = "kraken-micro/exchange/wire", "kraken-micro/alerts/receiver"
+PERIOD_S = 20     # the agent's token in this test: "the lease's length" has to pass
+
+
+@dataclass
+class Run:
+    """How a playbook ended, what it said, and where its records are."""
+
+    code: int
+    output: str
+    path: Path
+
+    def changes(self) -> set[tuple[str, str, str]]:
+        file = self.path / "changes.jsonl"
+        lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return {(one["host"], one["object"], one["op"]) for one in lines}
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.output.split())
+
+
+def run(playbook: str, *arguments: str) -> Run:
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run([str(Path(sys.executable).parent / "ansible-playbook"), playbook, "-i", str(INVENTORY), *arguments], cwd=ROOT,
+                          env=environment, capture_output=True, text=True, check=False)
+    return Run(done.returncode, done.stdout + done.stderr, (REPORTS / "latest").resolve())
+
+
+def on(host: str, *command: str, check: bool = True) -> str:
+    done = subprocess.run([sys.executable, "-m", "golive.lab", "exec", "--inventory", str(INVENTORY), host, "--", *command], cwd=ROOT,
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or not check, done.stdout + done.stderr
+    return done.stdout
+
+
+def await_that(question: Callable[[], Any], what: str, seconds: float = 120) -> Any:
+    """Ask until the answer is true; the deadline only ends a test that will never pass."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if answer := question():
+            return answer
+        time.sleep(0.5)
+    raise AssertionError(f"waited in vain for: {what}")
+
+
+@dataclass
+class Lab:
+    """The lab's addresses, its store as the controller sees it, and its exchange's administration."""
+
+    name: str
+    address: dict[str, str]
+
+    @property
+    def settings(self) -> Settings:
+        ours = INVENTORY.parent / "lab"
+        return Settings(f"https://{self.address['vault']}:8200", ours / f"{self.name}.ca.crt", ours / f"{self.name}.store/identity.json")
+
+    def secret(self, path: str, field: str) -> str:
+        return client.read_field(client.login(self.settings, None), f"kv/{path}", field)
+
+    def exchange(self, *question: str) -> dict[str, Any]:
+        token = self.secret("kraken-micro/sandbox/admin", "token")
+        return AdminApi(f"https://{self.address['venue']}:9443", self.settings.ca_file, token).ask(*question)  # type: ignore[arg-type]
+
+    def requests(self, account: str = "wire") -> list[dict[str, Any]]:
+        return list(self.exchange("GET", f"requests?account={account}")["requests"])
+
+    def versions(self, path: str) -> dict[str, Any]:
+        read = client.login(self.settings, None).secrets.kv.v2.read_secret_metadata(path=path, mount_point="kv")
+        return dict(read["data"]["versions"])
+
+
+@pytest.fixture(scope="module")
+def lab() -> Lab:
+    inventory = yaml.safe_load(INVENTORY.read_text())["all"]["children"]["rehearsal"]
+    hosts = {name: one["ansible_host"] for name, one in inventory["hosts"].items() if "ansible_host" in one}
+    found = Lab(inventory["vars"]["lab_name"], hosts)
+    if on("bot", "systemctl", "is-active", "bot-wire.service", check=False).strip() != "active":
+        run("golive.yml")
+    assert on("bot", "systemctl", "is-active", "bot-wire.service").strip() == "active"
+    return found
+
+
+def health() -> dict[str, Any]:
+    script = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8002/health', timeout=5).read().decode())"
+    found: dict[str, Any] = json.loads(on("bot", "python3", "-c", script))
+    return found
+
+
+def judged_badly(lab: Lab) -> dict[str, int]:
+    """Return what the exchange's judge counts against the account: nothing may be added by a rotation."""
+    rules = lab.exchange("GET", "verdicts?account=wire")["rules"]
+    return {name: int(rules[name]["fail"]) for name in ("duplicate_client_id", "idempotent_retry", "second_writer", "order_without_stop")}
+
+
+def leaked(run_: Run, values: dict[str, str]) -> list[str]:
+    """Search everything that a run wrote for values, in every spelling."""
+    search = Search(Index.build(values))
+    search.text(run_.output.encode(), "output")
+    search.tree(str(run_.path))
+    assert search.unread == []
+    return [str(one) for one in search.found]
+
+
+def test_an_exchange_key_is_rotated_while_the_bot_runs(lab: Lab) -> None:
+    old = json.loads(lab.secret(WIRE, "key"))
+    before, state = judged_badly(lab), lab.exchange("GET", "state/wire")
+    predicted = run(f"{OPERATE}/rotate_secrets.yml", "--check")
+    assert predicted.code == 0, predicted.output[-3000:]
+    assert json.loads(lab.secret(WIRE, "key")) == old
+    done = run(f"{OPERATE}/rotate_secrets.yml", "-vvvv", "--diff")
+    assert done.code == 0, done.output[-6000:]
+    new = json.loads(lab.secret(WIRE, "key"))
+    assert new["key"] != old["key"]
+    # Predicted is what was done; the old key's name is known only after the new one was made.
+    assert {(host, thing.split(":")[0], op) for host, thing, op in predicted.changes()} == \
+        {(host, thing.split(":")[0], op) for host, thing, op in done.changes()}
+    assert "EAPI:Invalid key" in done.words      # the venue's own words to the old key
+    # The bot works with the new one; between the last call with the old and the first with the new lies what it was without a key.
+    called = await_that(lambda: [float(one["at"]) for one in lab.requests() if one.get("key") == fingerprint(new["key"])
+                                 and one["source"] == lab.address["bot"] and not one.get("error")], "the bot calls with the new key")
+    last = max(float(one["at"]) for one in lab.requests() if one.get("key") == fingerprint(old["key"]) and not one.get("error"))
+    without = max(0.0, min(one for one in called if one > last) - last)
+    print(f"without the key: {without:.1f} s")
+    assert without <= 60
+    assert judged_badly(lab) == before
+    gone = {str(one["id"]) for one in state["orders"]["open"]} - {str(one["id"]) for one in
+                                                                 lab.exchange("GET", "state/wire")["orders"]["open"]}
+    ledger = on("bot", "cat", "/var/lib/bot/wire/ledger.jsonl")
+    assert [one for one in gone if one not in ledger] == []   # what is open no more, the bot knows of
+    keys = {one["key"]: one["revoked"] for one in lab.exchange("GET", "keys")["keys"]}
+    assert (keys[old["key"]], keys[new["key"]]) == (True, False)
+    versions = lab.versions(WIRE)
+    assert [one["destroyed"] for number, one in sorted(versions.items(), key=lambda one: int(one[0]))][-2:] == [True, False]
+    assert health()["reconciled"] is True
+    assert leaked(done, {"old": old["secret"], "new": new["secret"]}) == []
+
+
+def test_a_key_that_may_do_too_much_is_not_used_and_the_old_one_stays(lab: Lab) -> None:
+    old = lab.secret(WIRE, "key")
+    done = run(f"{OPERATE}/rotate_secrets.yml", "-e", "{rotate_allow: [read]}")
+    assert done.code == 2
+    assert "nothing was revoked" in done.words
+    assert lab.secret(WIRE, "key") == old
+    assert {one["key"]: one["revoked"] for one in lab.exchange("GET", "keys")["keys"]}[json.loads(old)["key"]] is False
+    again = run(f"{OPERATE}/rotate_secrets.yml")     # goes on with the key that waits
+    assert again.code == 0, again.output[-3000:]
+    assert lab.secret(WIRE, "key") != old
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["-e", "rotate=love"], "rotate is love; set it to exchange_key, token, database_password or certificates"),
+    (["-e", "rotate=token"], "name the token with -e rotate_reference="),
+    (["-e", "rotate=database_password"], "name the static role with -e rotate_role="),
+    (["-e", "rotate_reference=vault:kv/kraken-micro/x/y#z"], "is no key of rehearsal_exchange_accounts"),
+    (["-e", "rotate_instance=live"], "the live key is armed with a ticket that names it")])
+def test_bad_input_is_one_sentence(lab: Lab, arguments: list[str], words: str) -> None:
+    assert lab.name
+    done = run(f"{OPERATE}/rotate_secrets.yml", *arguments)
+    assert done.code == 2
+    assert words in done.words
+    assert "Traceback" not in done.output
+
+
+def test_a_token_is_rotated_and_everybody_who_holds_it_follows(lab: Lab) -> None:
+    run(f"{OPERATE}/rotate_secrets.yml")  # ends what the test before has staged
+    old = lab.secret(TOKEN, "token")
+    done = run(f"{OPERATE}/rotate_secrets.yml", "-e", "rotate=token", "-e", f"rotate_reference=vault:kv/{TOKEN}#token",
+               "-e", f"rotate_proof_url=https://{lab.address['outside']}:9094/received")
+    assert done.code == 0, done.output[-4000:]
+    new = lab.secret(TOKEN, "token")
+    assert new != old
+    assert "new: status 200; old: status 401" in done.words
+    assert on("bot", "cat", "/etc/golive/prometheus/alertmanager.token").strip() == new
+    assert leaked(done, {"old": old, "new": new}) == []
+
+
+def test_the_glass_is_broken_on_record_and_closed_again(lab: Lab) -> None:
+    refused = run(f"{OPERATE}/break_glass.yml", "-e", "break_glass_who=ada")
+    assert refused.code == 2
+    assert "the glass is broken by a person, for a reason" in refused.words
+    opened = run(f"{OPERATE}/break_glass.yml", "-e", "{break_glass_who: ada, break_glass_reason: the venue locked us out}", "-e",
+                 "break_glass_minutes=5")
+    assert opened.code == 0, opened.output[-3000:]
+    token = break_glass.place("kraken-micro").read_text()
+    holder = client.unauthenticated(lab.settings)
+    holder.token = token
+    assert holder.auth.token.lookup_self()["data"]["explicit_max_ttl"] == 300
+    assert leaked(opened, {"token": token}) == []
+    assert run(f"{OPERATE}/break_glass.yml", "-e", "{break_glass_who: ada, break_glass_reason: once more please}").code == 2
+    closed = run(f"{OPERATE}/break_glass.yml", "-e", "break_glass=close")
+    assert closed.code == 0, closed.output[-3000:]
+    assert not holder.is_authenticated()
+    assert not break_glass.place("kraken-micro").exists()
+    lines = [json.loads(line) for line in (REPORTS / "audit.jsonl").read_text().splitlines()]
+    acts = [one["act"] for one in lines if one["act"].startswith("break_glass")]
+    assert acts[-3:] == ["break_glass", "break_glass_open", "break_glass_close"]
+    assert AuditLog(str(REPORTS / "audit.jsonl")).head()
+
+
+def test_the_review_finds_what_code_gives_and_nothing_else(lab: Lab) -> None:
+    assert lab.name
+    done = run(f"{OPERATE}/access_review.yml")
+    assert done.code == 0, done.output[-3000:]
+    assert "every reader is one that the code names" in done.words
+
+
+def test_the_backup_opens_in_an_empty_store(lab: Lab) -> None:
+    assert lab.name
+    done = run(f"{OPERATE}/restore_store.yml")
+    assert done.code == 0, done.output[-3000:]
+    assert "secrets of" in done.words
+
+
+def test_a_sealed_store_is_told_and_unsealed(lab: Lab) -> None:
+    on("vault", "systemctl", "restart", "vault.service")
+    done = run(f"{OPERATE}/unseal.yml")
+    assert done.code == 0, done.output[-3000:]
+    assert "sealed" in done.words
+    assert lab.secret(WIRE, "key")
+
+
+def test_a_single_node_is_restarted_and_unsealed(lab: Lab) -> None:
+    pid = on("vault", "systemctl", "show", "--property=MainPID", "--value", "vault.service")
+    done = run(f"{OPERATE}/restart_store.yml")
+    assert done.code == 0, done.output[-3000:]
+    assert on("vault", "systemctl", "show", "--property=MainPID", "--value", "vault.service") != pid
+    assert lab.secret(WIRE, "key")
+
+
+def test_certificates_are_made_anew_while_the_bot_runs(lab: Lab) -> None:
+    pid = health()["pid"]
+    done = run(f"{OPERATE}/rotate_secrets.yml", "-e", "rotate=certificates")
+    assert done.code == 0, done.output[-4000:]
+    assert {host for host, thing, op in done.changes() if thing.startswith("certificate:")} == {"bot", "guard", "outside", "vault", "venue"}
+    await_that(lambda: health()["reconciled"] is True, "the bot agrees with the venue again")
+    assert health()["pid"] == pid
+    assert lab.secret(WIRE, "key")
