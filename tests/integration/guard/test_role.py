@@ -7,12 +7,15 @@ import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from golive.guard import decide
+
+from tests.unit.guard.test_acts import Receiver
 
 from ..exchange_sandbox.conftest import Sandbox, free_port, make_sandbox  # noqa: F401 (fixture)
 from ..sets.conftest import Lab, wait_for
@@ -90,20 +93,37 @@ def venue(hosts: Lab, make_sandbox: Callable[..., Sandbox]) -> Iterator[tuple[Sa
     loop.close()
 
 
+@pytest.fixture(scope="module")
+def pages(hosts: Lab) -> Iterator[tuple[type[Receiver], str]]:
+    """What people are paged by, on the lab's gateway."""
+    _, both = self_signed(hosts.place, GATEWAY)
+    handler = type("Here", (Receiver,), {"taken": [], "status": 200})
+    server = HTTPServer((GATEWAY, 0), handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield handler, f"https://{GATEWAY}:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
 def host_key(lab: Lab, address: str) -> str:
     lines = (lab.place / "known_hosts").read_text().splitlines()
     return next(line.split(" ", 1)[1] for line in lines if line.startswith(address + " ssh-ed25519"))
 
 
-def plays(lab: Lab, venue_url: str, key: Path, token: Path) -> list[dict[str, Any]]:
+def plays(lab: Lab, venue_url: str, pages_url: str, key: Path, token: Path) -> list[dict[str, Any]]:
     spec = yaml.safe_load((ROOT / "roles/guard/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     given = {
         "guard_system": "guardtest", "guard_venue": "kraken", "guard_url": venue_url, "guard_ca_file": "/etc/golive/venue.crt",
-        "guard_pairs": ["SHIB/USDT"], "guard_client_id_prefix": "gl", "guard_credential": f"file:{key}", "guard_page_url": venue_url,
+        "guard_pairs": ["SHIB/USDT"], "guard_client_id_prefix": "gl", "guard_credential": f"file:{key}", "guard_page_url": pages_url,
         "guard_page_ca_file": "/etc/golive/venue.crt", "guard_page_credential": f"file:{token}", "guard_loss_day": 20.0,
         "guard_loss_total": 30.0, "guard_exposure": 500.0, "guard_positions": 3, "guard_naked_grace_s": 5.0, "guard_decision_age_s": 60.0,
         "guard_blind_s": 60.0, "guard_acknowledge_s": 10.0, "guard_bot_unit": "bot-live.service", "guard_smaller_stage": {},
         "guard_bot_health_url": "http://127.0.0.1:8000/health", "guard_actions": ACTIONS, "guard_heartbeat_every_s": 2.0,
+        "guard_silent_s": 20.0,
         "guard_bot_address": "172.30.89.22", "guard_bot_host_key": host_key(lab, "172.30.89.22"), "guard_outside_address": "172.30.89.23",
         "guard_outside_host_key": host_key(lab, "172.30.89.23"), "guard_authorized_keys": [host_key(lab, "172.30.89.21")],
     }  # fmt: skip
@@ -113,23 +133,27 @@ def plays(lab: Lab, venue_url: str, key: Path, token: Path) -> list[dict[str, An
         profile.update(yaml.safe_load(path.read_text()))
     given = {**profile, **given}
     live = {"managed_files": {"directories": [{"path": "/run/bot"}, {"path": "/run/bot/live"}]}}
+    certificate = {"path": "/etc/golive/venue.crt", "source": str(lab.place / "certificate.pem")}
+    authority = {"managed_files": {"directories": [{"path": "/etc/golive"}], "files": [certificate]}}
     machine = {
         "managed_files": {
             "directories": [{"path": path} for path in PLACES],
             "files": [
                 {"path": "/usr/local/lib/golive/kill_switch.py", "content": KILL, "mode": "0750"},
-                {"path": "/etc/golive/venue.crt", "source": str(lab.place / "certificate.pem")},
+                certificate,
             ],
         }
     }
     return [
         {"hosts": "bot", "pre_tasks": [live], "roles": ["guard"], "vars": {**given, "guard_side": "bot"}},
-        {"hosts": "outside", "roles": ["guard"], "vars": {**given, "guard_side": "outside"}},
+        {"hosts": "outside", "pre_tasks": [authority], "roles": ["guard"], "vars": {**given, "guard_side": "outside"}},
         {"hosts": "subject", "pre_tasks": [machine], "roles": ["guard"], "vars": given},
     ]
 
 
-def test_three_bare_hosts_are_built_as_predicted_and_a_naked_position_is_acted_on(hosts: Lab, venue: tuple[Sandbox, str]) -> None:
+def test_three_bare_hosts_are_built_as_predicted_and_a_naked_position_is_acted_on(
+    hosts: Lab, venue: tuple[Sandbox, str], pages: tuple[type[Receiver], str]
+) -> None:
     sandbox, url = venue
     sandbox.account(tier="unlimited")
     bot = sandbox.key()
@@ -144,8 +168,9 @@ def test_three_bare_hosts_are_built_as_predicted_and_a_naked_position_is_acted_o
     token.write_text("word")
     for path in (key, token):
         path.chmod(0o600)
-    objects = hosts.four_runs(plays(hosts, url, key, token))
-    assert {("unit:golive-guard.service", "start"), ("unit:golive-guard-kill.path", "start")} <= set(objects)
+    objects = hosts.four_runs(plays(hosts, url, pages[1], key, token))
+    units = ("golive-guard.service", "golive-guard-kill.path", "golive-guard-silence.service")
+    assert {(f"unit:{name}", "start") for name in units} <= set(objects)
 
     def state() -> dict[str, Any]:
         return dict(json.loads(hosts.inside("cat", "/var/lib/golive-guard/state.json")))
@@ -169,3 +194,13 @@ def test_the_guards_key_opens_one_command_on_each_host(hosts: Lab) -> None:
     assert "exit 64" in answer
     assert "uid=" not in answer
     assert "uid=" not in hosts.inside("sh", "-c", f"{ssh} golive-guard@172.30.89.23 id </dev/null; true")
+
+
+def test_the_guards_silence_is_paged_from_the_host_outside_and_so_is_its_return(hosts: Lab, pages: tuple[type[Receiver], str]) -> None:
+    def told(status: str) -> bool:
+        return any(one["labels"]["alertname"] == "GuardSilent" and one["status"] == status for _, _, body in pages[0].taken for one in body)
+
+    assert not told("firing")
+    hosts.inside("systemctl", "kill", "--signal=SIGSTOP", "golive-guard.service")    # it lives, and says nothing
+    wait_for(lambda: told("firing"), "the page about its silence")
+    hosts.inside("systemctl", "kill", "--signal=SIGCONT", "golive-guard.service")
