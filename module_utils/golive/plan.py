@@ -76,6 +76,8 @@ def build(run: str, phase: str, host: str, wanted: list[Target], controls: Mappi
 
 def _filled(value: Any, words: Mapping[str, str]) -> Any:
     if isinstance(value, str):
+        if value.startswith(_DELIVERED):    # each host may have a secret of its own: a reference that names the subject
+            return value.replace("$subject", words["subject"])
         return words[LOOK_WORDS[value]] if value in LOOK_WORDS else value
     if isinstance(value, dict):
         return {key: _filled(one, words) for key, one in value.items()}

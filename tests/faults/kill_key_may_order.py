@@ -1,11 +1,11 @@
-"""The key of the kill switch may send orders."""
+"""The key of one kill machine may send orders."""
 from __future__ import annotations
 
 from .harness.venue_breaks import other_key
 
 TRIALS = (
     other_key(
-        "kill", ["query-funds", "query-open-trades", "query-closed-trades", "close-trades", "modify-trades"], [],
+        "kill_guard", ["query-funds", "query-open-trades", "query-closed-trades", "close-trades", "modify-trades"], [],
         "kill_switch.key_can_only_cancel",
     ),
 )

@@ -7,7 +7,7 @@ from .harness.fault import Fault, NotTaken, red
 from .harness.lab import Lab
 from .harness.store_breaks import as_root, root
 
-ROLE, PATH = "widened-by-hand", "kv/data/kraken-micro/exchange/kill"
+ROLE, PATH = "widened-by-hand", "kv/data/kraken-micro/exchange/kill_guard"
 
 
 def _break(world: Lab) -> None:
@@ -22,7 +22,7 @@ def _confirm(world: Lab) -> str:
     client.auth.token.revoke_self()
     client.token = token
     try:
-        client.secrets.kv.v2.read_secret_version(path="kraken-micro/exchange/kill", mount_point="kv", raise_on_deleted_version=True)
+        client.secrets.kv.v2.read_secret_version(path="kraken-micro/exchange/kill_guard", mount_point="kv", raise_on_deleted_version=True)
     except hvac.exceptions.VaultError as exc:
         raise NotTaken(f"a token of the policy does not read the key: {type(exc).__name__}") from None
     finally:

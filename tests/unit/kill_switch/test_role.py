@@ -9,6 +9,7 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from golive import plan
 from golive.kill_switch.parts.settings import key_files, selling_of, settings_from
 from golive.kill_switch.parts.words import Problem
 
@@ -53,3 +54,18 @@ def test_flattening(tmp_path: Path, venue: str) -> None:
 def test_settings_with_which_somebody_elses_coins_could_be_sold_are_refused(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     with pytest.raises(Problem, match=words):
         settings_from(written(tmp_path, **{**FLATTEN, **change}))
+
+
+
+@pytest.mark.parametrize("machine", ["guard", "outside"])
+def test_each_machine_has_a_key_of_its_own_and_each_is_asked_about_from_its_own_machine(machine: str) -> None:
+    profile = yaml.safe_load((ROLE.parents[1] / "inventories/kraken-micro/group_vars/all/safety.yml").read_text())
+    reference = profile["kill_switch_key_credential"]
+    variables = {**yaml.safe_load((ROLE / "defaults/main.yml").read_text()), **GIVEN, "kill_switch_key_credential": reference,
+                 "inventory_hostname": machine}
+    given = Templar(DataLoader(), variables).template(trust_as_template(variables["kill_switch_credential"]))
+    assert given == "vault:kv/kraken-micro/exchange/kill_%s#key" % machine
+    assert plan._filled({"credential": reference, "unit": "$subject"}, {"subject": machine, "address": "192.0.2.1"}) == {
+        "credential": given, "unit": machine}
+    known = yaml.safe_load((ROLE.parents[1] / "inventories/kraken-micro/group_vars/all/exchange.yml").read_text())
+    assert given in known["exchange_key_references"]
