@@ -269,3 +269,77 @@ def test_certificates_are_made_anew_while_the_bot_runs(lab: Lab) -> None:
     await_that(lambda: health()["reconciled"] is True, "the bot agrees with the venue again")
     assert health()["pid"] == pid
     assert lab.secret(WIRE, "key")
+
+
+def test_the_hunt_is_clean_and_finds_a_core_dump_in_an_archive(lab: Lab) -> None:
+    clean = run(f"{OPERATE}/leak_hunt.yml")
+    assert clean.code == 0, clean.output[-4000:]
+    secret = json.loads(lab.secret(WIRE, "key"))["secret"]
+    on("bot", "sh", "-c", "mkdir -p /var/lib/systemd/coredump && "
+       f"printf %s {secret} | base64 -w0 | gzip > /var/lib/systemd/coredump/core.bot.gz")
+    try:
+        found = run(f"{OPERATE}/leak_hunt.yml")
+        assert found.code == 2
+        assert f"core.bot.gz: vault:kv/{WIRE}#key (base64" in found.words
+        assert secret not in found.output
+    finally:
+        on("bot", "rm", "-f", "/var/lib/systemd/coredump/core.bot.gz")
+
+
+def agent_play(lab: Lab, place: Path) -> Path:
+    """Write a play that gives the paper half its key by the store's agent, as docs/how-to/deliver-by-agent.md shows it."""
+    agent = {"secrets_agent_process": "wire", "secrets_agent_user": "golive-agent", "secrets_agent_unit": "bot-wire.service",
+             "secrets_agent_interval": "2s", "secrets_agent_secrets": [{"name": "exchange_key", "path": "exchange/wire", "field": "key"}]}
+    processes = {"wire": {"reads": ["exchange/wire"], "from": [f"{lab.address['bot']}/32"], "token_period": PERIOD_S, "secret_id_ttl": 120}}
+    rules = yaml.safe_load((INVENTORY.parent / "group_vars/rehearsal/network.yml").read_text())["firewall_outbound"]
+    store = {"name": "store", "protocol": "tcp", "ports": [8200], "destinations": [lab.address["vault"]]}
+    path = place / "agent.yml"
+    path.write_text(yaml.safe_dump([
+        {"hosts": "stores", "gather_facts": False, "roles": [{"role": "secrets", "vars": {"secrets_processes": processes}}]},
+        {"hosts": "bots", "gather_facts": False,
+         "roles": [{"role": "firewall", "vars": {"firewall_outbound": [*rules, store]}}],
+         "tasks": [{"name": "User of the agent", "accounts": {"groups": [{"name": "golive-agent", "system": True}], "users": [
+             {"name": "golive-agent", "group": "golive-agent", "system": True, "home": "/nonexistent", "shell": "/usr/sbin/nologin"}]}},
+                   {"name": "Agent", "include_role": {"name": "secrets", "tasks_from": "agent"}, "vars": agent}]}]))
+    return path
+
+
+def authenticated() -> bool | None:
+    """Return what the agent's own metric says on the bot's host."""
+    url = "http://127.0.0.1:8300/agent/v1/metrics?format=prometheus"
+    text = on("bot", "python3", "-c", f"import urllib.request as u; print(u.urlopen('{url}', timeout=5).read().decode())", check=False)
+    values = [line.split()[-1] for line in text.splitlines() if line.startswith("vault_agent_authenticated")]
+    return float(values[-1]) == 1.0 if values else None
+
+
+def test_the_agent_delivers_to_the_bots_unit_and_the_bot_outlives_a_sealed_store(lab: Lab, tmp_path: Path) -> None:
+    play = agent_play(lab, tmp_path)
+    first = run(str(play))
+    assert first.code == 0, first.output[-5000:]
+    file = "/run/golive-agent/wire/secrets/exchange_key"
+    key = lab.secret(WIRE, "key")
+    assert on("bot", "cat", file) == key
+    assert on("bot", "stat", "-f", "-c", "%T", file).strip() == "tmpfs"
+    assert on("bot", "cat", "/run/credentials/bot-wire.service/exchange_key") == key
+    assert file in on("bot", "systemctl", "show", "--property=LoadCredential", "bot-wire.service")
+    assert on("bot", "runuser", "-u", "bot", "--", "cat", file, check=False) == ""      # the bot has it from systemd, not from the agent
+    second = run(str(play))
+    assert second.code == 0, second.output[-3000:]
+    assert "changed=0" in next(line for line in second.output.splitlines() if line.startswith("bot "))
+    await_that(lambda: health()["reconciled"] is True, "the bot agrees with the venue")
+    # A rotation waits for the agent: the new key is delivered, then the bot is restarted.
+    rotated = run(f"{OPERATE}/rotate_secrets.yml", "-e", f"rotate_agent_file={file}")
+    assert rotated.code == 0, rotated.output[-4000:]
+    assert on("bot", "cat", "/run/credentials/bot-wire.service/exchange_key") == lab.secret(WIRE, "key") != key
+    # Sealed for longer than the lease: the bot goes on, and a metric says that what it holds is old.
+    pid, calls = health()["pid"], len(lab.requests())
+    on("vault", "systemctl", "restart", "vault.service")
+    await_that(lambda: authenticated() is False, "the metric says that the lease is lost", 60 + 3 * PERIOD_S)
+    assert health()["pid"] == pid
+    on("bot", "systemctl", "restart", "bot-wire.service")                               # even a restart finds its key in memory
+    await_that(lambda: health()["reconciled"] is True, "the bot comes back without the store")
+    assert run(f"{OPERATE}/unseal.yml").code == 0
+    assert len(lab.requests()) > calls
+    healed = run(str(play))
+    assert healed.code == 0, healed.output[-3000:]
+    await_that(lambda: authenticated() is True, "the agent is logged in again")
