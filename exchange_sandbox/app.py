@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
+import socket
 import ssl
 from typing import Any
 
@@ -21,6 +23,7 @@ from .venues.binance.gate import ALL_RIGHTS as BINANCE_RIGHTS
 from .venues.binance.instruments import SYMBOLS, Symbol, by_name
 from .venues.binance.rest import Rest as BinanceRest
 from .venues.binance.sockets import Sockets
+from .venues.front import Front
 from .venues.kraken.auth import ALL_RIGHTS
 from .venues.kraken.instruments import PAIRS, Pair, find_pair
 from .venues.kraken.rest import Rest
@@ -65,19 +68,18 @@ def build_exchange(config: Config) -> Exchange:
     return exchange
 
 
-def venue_app(exchange: Exchange) -> web.Application:
-    """The application on the venue's port."""
-    app = web.Application(client_max_size=65_536)
-    app.on_response_prepare.append(_mark)
+def venue_front(exchange: Exchange) -> Front:
+    """What is served on the venue's port."""
+    front = Front()
     if "kraken" in exchange.config.venues:
         rest = Rest(exchange)
-        rest.add_routes(app)
-        WebSocket(exchange, rest).add_routes(app)
+        rest.add_routes(front)
+        WebSocket(exchange, rest).add_routes(front)
     if {"binance", "binance_usdm"}.intersection(exchange.config.venues):
         binance = BinanceRest(exchange)
-        binance.add_routes(app)
-        Sockets(exchange, binance).add_routes(app)
-    return app
+        binance.add_routes(front)
+        Sockets(exchange, binance).add_routes(front)
+    return front
 
 
 def admin_app(exchange: Exchange, token: bytes) -> web.Application:
@@ -132,7 +134,7 @@ class Server:
     def __init__(self, config: Config) -> None:
         self._config = config
         self.exchange: Exchange | None = None
-        self._runners: list[web.AppRunner] = []
+        self._runners: list[web.BaseRunner] = []
 
     async def start(self) -> None:
         """Load the state and listen. Raises SandboxError."""
@@ -144,9 +146,11 @@ class Server:
         if contexts[0] is not None and venue.certificate is not None and venue.private_key is not None:
             self.exchange.doors.watch(contexts[0], venue.certificate, venue.private_key, venue.expired_certificate)
             self.exchange.has_tls = True
-        apps = (venue_app(self.exchange), admin_app(self.exchange, token))
-        for app, listener, context in zip(apps, (self._config.venue, self._config.admin), contexts, strict=False):
-            runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0, logger=_quiet())
+        settings: dict[str, Any] = {"access_log": None, "logger": _quiet()}
+        venue_runner = web.ServerRunner(web.Server(venue_front(self.exchange), **settings), handle_signals=False, shutdown_timeout=1.0)
+        admin_runner = web.AppRunner(admin_app(self.exchange, token), handle_signals=False, shutdown_timeout=1.0, **settings)
+        runners: tuple[web.BaseRunner, ...] = (venue_runner, admin_runner)
+        for runner, listener, context in zip(runners, (self._config.venue, self._config.admin), contexts, strict=True):
             await runner.setup()
             self._runners.append(runner)
             if listener is self._config.venue and runner.server is not None:
@@ -192,9 +196,6 @@ async def serve(config: Config) -> None:
 
 def _notify(text: str) -> None:
     """Tell systemd (Type=notify) that we are ready; nothing happens elsewhere."""
-    import os  # noqa: PLC0415
-    import socket  # noqa: PLC0415
-
     path = os.environ.get("NOTIFY_SOCKET")
     if not path:
         return
@@ -203,4 +204,4 @@ def _notify(text: str) -> None:
         handle.sendall(text.encode())
 
 
-__all__: list[Any] = ["Server", "admin_app", "build_exchange", "serve", "venue_app"]
+__all__: list[Any] = ["Server", "admin_app", "build_exchange", "serve", "venue_front"]

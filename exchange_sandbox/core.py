@@ -240,6 +240,8 @@ class Exchange:
     def tier(self, account: Account) -> Tier:
         """Return the limits of an account: its tier's, replaced by its own where it has some."""
         base = KRAKEN_TIERS[account.tier]
+        if not account.limits:
+            return base
         return Tier(**{**base.__dict__, **account.limits})
 
     def rest_counter(self, key: Key, account: Account) -> Counter:

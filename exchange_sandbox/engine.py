@@ -107,6 +107,11 @@ class Engine:
         """Return every order an account ever placed, oldest first."""
         return list(self.history[account].values())
 
+    def is_client_id_open(self, account: str, client_id: str) -> bool:
+        """Tell whether an open order of the account has that client order id."""
+        newest = self.by_client.get((account, client_id))
+        return newest is not None and newest in self.open_by_account[account]
+
     # -- orders --------------------------------------------------------------------------------------------------------
 
     def submit(self, order: Order, now: float) -> Order:
@@ -274,6 +279,7 @@ class Engine:
             self._close(order, "canceled", now, "Fill or kill cannot be filled")
             return
         self._note(order)
+        filled = order.filled
         stopped = self._match(order, limit, now)
         if order.remaining == 0:
             self._close(order, "closed", now, "")
@@ -283,7 +289,8 @@ class Engine:
             self._close(order, "canceled", now, "Insufficient liquidity" if limit is None else "IOC order cannot be filled")
         else:
             book.add(order)
-            self._note(order)
+            if order.filled != filled:
+                self._note(order)
 
     def _ready(self, order: Order, now: float) -> bool:
         """Prepare an order whose trigger was reached: leave its list, take the whole position, hold margin. False when it ended instead."""

@@ -119,8 +119,16 @@ class Judge:
     def writer(self, seen: Seen, account: Account, key_id: str) -> None:
         """Two writers interleave when A, then B, then A again use one key within the window."""
         window = float(account.profile.get("writer_window_s", 60))
-        history = self._of(account.name).writers.setdefault(key_id, deque(maxlen=256))
         name = "%s %s" % (seen.source, seen.agent)
+        writers = self._of(account.name).writers
+        history = writers.get(key_id)
+        if history is None:
+            history = writers[key_id] = deque(maxlen=256)
+        if len(history) == 1 and history[0][1] == name:
+            # The usual case: nobody else has written yet.
+            history[0] = (seen.real, name)
+            seen.ok("second_writer")
+            return
         while history and history[0][0] < seen.real - window:
             history.popleft()
         others = {writer for _, writer in history if writer != name}
@@ -189,7 +197,8 @@ class Judge:
 
     def _client_id(self, seen: Seen, account: Account, intent: Intent) -> None:
         memory = self._of(account.name)
-        memory.lost = [item for item in memory.lost if seen.at - item.at < UNACKNOWLEDGED_S]
+        if memory.lost:
+            memory.lost = [item for item in memory.lost if seen.at - item.at < UNACKNOWLEDGED_S]
         lost = next((item for item in memory.lost if (item.symbol, item.side) == (intent.instrument.symbol, intent.side)), None)
         retry = lost is not None and intent.client_id is not None and intent.client_id == lost.client_id
         if lost is not None:
@@ -201,7 +210,7 @@ class Judge:
                     "an order of the same pair and side is unacknowledged since %.1f s, and the venue was not asked" % (seen.at - lost.at),
                 )
         if intent.client_id is not None:
-            taken = any(order.client_id == intent.client_id for order in self._engine.open_by_account[account.name].values())
+            taken = self._engine.is_client_id_open(account.name, intent.client_id)
             if taken and not retry:
                 seen.bad("duplicate_client_id", "another open order has this client order id")
             else:

@@ -27,14 +27,31 @@ class Tally:
             self._totals["order_requests"] += bool(record["order_request"])
             self._totals["entries"] += record["intent"] == "entry"
             if record["error"]:
-                name = record["error"] if record["error"] in self._errors or len(self._errors) < MOST_ERRORS else "other"
-                self._errors[name] = self._errors.get(name, 0) + 1
+                self._error(record["error"], 1)
         for rule, verdict in record["verdicts"].items():
-            row = self._rules.setdefault(rule, {PASS: 0, FAIL: 0, UNJUDGED: 0, "samples": []})
+            row = self._row(rule)
             row[verdict] += 1
             if verdict != PASS:
                 sample = {name: record[name] for name in ("id", "at", "endpoint", "params")}
                 row["samples"] = [*row["samples"][-SAMPLES + 1 :], {**sample, "verdict": verdict, "why": record["why"].get(rule, "")}]
+
+    def add_kept(self, count: int, rules: tuple[str, ...], is_entry: bool, is_order: bool, error: str) -> None:
+        """Count so many equal requests that kept every rule."""
+        self._totals["requests"] += count
+        self._totals[PASS] += count
+        self._totals["order_requests"] += count if is_order else 0
+        self._totals["entries"] += count if is_entry else 0
+        if error:
+            self._error(error, count)
+        for rule in rules:
+            self._row(rule)[PASS] += count
+
+    def _error(self, text: str, count: int) -> None:
+        name = text if text in self._errors or len(self._errors) < MOST_ERRORS else "other"
+        self._errors[name] = self._errors.get(name, 0) + count
+
+    def _row(self, rule: str) -> dict[str, Any]:
+        return self._rules.setdefault(rule, {PASS: 0, FAIL: 0, UNJUDGED: 0, "samples": []})
 
     def report(self, rules: dict[str, str]) -> dict[str, Any]:
         """Return `{rules, totals}`; a rule without a verdict has zeros."""

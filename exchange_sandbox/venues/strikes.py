@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Optional
 
-from aiohttp import web
-
 from ..cruelty import Active
 from ..seen import Seen
+from .front import Answer
 
 if TYPE_CHECKING:
     from ..core import Exchange
@@ -44,7 +43,7 @@ class Strikes:
         """Return the first that strikes. The others keep their dice: two that end after one hit each strike two requests."""
         return next(self._striking(name, seen, names), None)
 
-    async def before(self, seen: Seen, names: Collection[str]) -> Optional[web.Response]:
+    async def before(self, seen: Seen, names: Collection[str]) -> Optional[Answer]:
         """Delay, drop or answer instead of the venue; None lets the request through. `rate_limit` is in the venue's own words."""
         delay = 0.0
         for item in self.all("latency", seen, names):
@@ -57,9 +56,9 @@ class Strikes:
             raise Dropped
         if (error := self.first("http_5xx", seen, names)) is not None:
             seen.status = str(error.params["status"])
-            return web.Response(status=int(error.params["status"]), text="error code: %d" % error.params["status"])
+            return Answer(b"error code: %d" % int(error.params["status"]), int(error.params["status"]), "text/plain; charset=utf-8")
         if (error := self.first("html_error", seen, names)) is not None:
             seen.status = str(error.params["status"])
             text = _HTML.format("%d Bad gateway" % error.params["status"])
-            return web.Response(status=int(error.params["status"]), content_type="text/html", text=text)
+            return Answer(text.encode(), int(error.params["status"]), "text/html; charset=utf-8")
         return None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any, Optional
-from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from ... import MARKER_HEADER, MARKER_VALUE
 from ...errors import SandboxError
 from ...fastjson import dumps
 from ...keys import Key, hashed
 from ...seen import Seen
+from ..form import pairs
+from ..front import Answer, Front, json_answer
 from ..strikes import Dropped, Strikes
 from .call import NONE, Call, Endpoint
 from .errors import BinanceError
@@ -65,11 +65,11 @@ class Rest:
                 self.endpoints.update(part.endpoints())
         self.paths = {path for _, path in self.endpoints}
 
-    def add_routes(self, app: web.Application) -> None:
+    def add_routes(self, front: Front) -> None:
         for family in FAMILIES:
-            app.router.add_route("*", "/%s/{tail:.*}" % family, self.handle)
+            front.below(family, self.handle)
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; whatever happens, it is recorded and judged."""
         started = time.perf_counter()
         exchange = self.exchange
@@ -87,7 +87,7 @@ class Rest:
             seen.latency_ms = (time.perf_counter() - started) * 1000
             exchange.recorder.add(seen)
 
-    async def _answer(self, request: web.Request, seen: Seen) -> web.Response:
+    async def _answer(self, request: web.BaseRequest, seen: Seen) -> Answer:
         exchange, path = self.exchange, request.path
         body = await request.content.read(LONGEST_BODY + 1) if request.body_exists else b""
         key_id = request.headers.get("X-MBX-APIKEY", "")
@@ -96,7 +96,7 @@ class Rest:
             seen.account, seen.key = key.account, hashed(key.id)
         endpoint = self.endpoints.get((request.method, path))
         family = FAMILIES[path.split("/", 2)[1]]
-        headers: dict[str, str] = {MARKER_HEADER: MARKER_VALUE}
+        headers: dict[str, str] = {}
         names = (seen.endpoint, path, endpoint.alias if endpoint is not None else "")
         query = request.rel_url.raw_query_string
         if exchange.cruelties.active:
@@ -123,9 +123,7 @@ class Rest:
             except SandboxError as error:
                 exchange.fault("rest %s" % seen.endpoint, error)
                 seen.error, seen.status = "disk", "503"
-                return web.json_response(
-                    {"code": -1001, "msg": "Internal error; unable to process your request. Please try again."}, status=503
-                )
+                return json_answer({"code": -1001, "msg": "Internal error; unable to process your request. Please try again."}, status=503)
         return self._strike_after(seen, names, endpoint, family[0], answer, status, headers)
 
     def _call(
@@ -204,14 +202,12 @@ class Rest:
         """Return the body as text, and the parameters of query and body."""
         try:
             text = body.decode("utf-8")
-            pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=200) if query else []
-            if text:
-                pairs += parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=200)
+            found = pairs(query, strict=False) + pairs(text, strict=True)
         except ValueError:
             seen.bad("protocol", "query or body is no form")
             raise BinanceError(-1100, "Illegal characters found in a parameter.") from None
-        params = dict(pairs)
-        if len(params) < len(pairs):
+        params = dict(found)
+        if len(params) < len(found):
             seen.bad("protocol", "a parameter was sent twice")
             raise BinanceError(-1101, "Duplicate values for a parameter detected.")
         return text, params
@@ -220,12 +216,12 @@ class Rest:
 
     async def _strike_before(
         self, seen: Seen, names: tuple[str, ...], endpoint: Optional[Endpoint], query: str, body: bytes, market: str
-    ) -> Optional[web.Response]:
+    ) -> Optional[Answer]:
         early = await self.strikes.before(seen, names)
         if early is None and (item := self.strikes.first("rate_limit", seen, names)) is not None:
             status = int(item.params["status"]) if int(item.params["status"]) >= 400 else 429
             seen.status, seen.error = str(status), "-1003"
-            return web.json_response(
+            return json_answer(
                 {"code": -1003, "msg": "Too many requests; please use the websocket for live updates."},
                 status=status,
                 headers={"Retry-After": str(int(item.params["retry_after_s"]))},
@@ -269,7 +265,7 @@ class Rest:
         answer: Any,
         status: int,
         headers: dict[str, str],
-    ) -> web.Response:
+    ) -> Answer:
         seen.status = str(status)
         body = dumps(answer)
         if self.exchange.cruelties.active:
@@ -281,8 +277,7 @@ class Rest:
                 body = body[: len(body) // 2]
                 if endpoint is not None:
                     self._remember_lost(seen, endpoint, market, dict(seen.params))
-        headers["Content-Type"] = "application/json"
-        return web.Response(body=body, status=status, headers=headers)
+        return Answer(body, status, headers=headers)
 
     def _maintenance(self, call: Call, endpoint: Endpoint) -> None:
         if self.exchange.cruelty("maintenance", call.account.name) is not None and endpoint.rights:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 
@@ -11,7 +10,7 @@ _SIGNATURE = re.compile(r"(?:^|&)signature=([^&]*)")
 
 def signature(secret: bytes, payload: str) -> str:
     """Return the signature of query string and body, put together without a separator."""
-    return hmac.new(secret, payload.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(secret, payload.encode(), "sha256").hex()
 
 
 def split(query: str, body: str) -> tuple[str, str]:

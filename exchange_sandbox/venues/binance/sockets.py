@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from aiohttp import WSMsgType, web
 
+from ... import MARKER_HEADER, MARKER_VALUE
 from ...engine import Fact
 from ...seen import Seen
 from ..connection import Connection
+from ..front import Answer, Front
 from .errors import BinanceError
 from .events import Tracker
 from .feeds import Feeds, text_of
@@ -29,6 +31,8 @@ MOST_CONNECTIONS, MOST_STREAMS = 2_000, 1_024
 PING_S = {SPOT: 20.0, USDM: 180.0}
 #: path segments that only the futures streams have
 _FUTURES_PARTS = ("public", "market", "private", "um")
+#: [/public]/ws[/names], [/public]/stream?streams=, and /stream/ws[/names]
+_PATH = re.compile(r"(?:/(?:public|market|private|um|stream))?(?:/ws(?:/(?P<names>.*))?|(?P<stream>/stream))")
 _KEY = re.compile(r"[A-Za-z0-9]{60,128}")
 
 
@@ -79,18 +83,15 @@ class Sockets:
         exchange.listeners.append(self._on_facts)
         exchange.after_beat.append(self._beat)
 
-    def add_routes(self, app: web.Application) -> None:
-        for prefix in ("", *("/" + part for part in _FUTURES_PARTS)):
-            app.router.add_get(prefix + "/ws", self.handle)
-            app.router.add_get(prefix + "/ws/{names:.*}", self.handle)
-            app.router.add_get(prefix + "/stream", self.handle)
-        # ccxt tells spot from futures by `/stream` in the URL, which the venue's host name has.
-        app.router.add_get("/stream/ws", self.handle)
-        app.router.add_get("/stream/ws/{names:.*}", self.handle)
-        app.router.add_get("/ws-api/v3", self.handle_api)
-        app.router.add_get("/ws-fapi/v1", self.handle_api)
+    def add_routes(self, front: Front) -> None:
+        # ccxt tells spot from futures by `/stream` in the URL, which the venue's host name has: /stream/ws is /ws.
+        for part in ("ws", "stream", *_FUTURES_PARTS):
+            front.get("/" + part, self.handle)
+            front.below(part, self.handle)
+        front.get("/ws-api/v3", self.handle_api)
+        front.get("/ws-fapi/v1", self.handle_api)
 
-    def _market(self, request: web.Request) -> str:
+    def _market(self, request: web.BaseRequest) -> str:
         """Spot and futures have the same paths at the venue; host or path segment tells them apart, or there is only one of them here."""
         venues = self.exchange.config.venues
         first = request.path.split("/")[1]
@@ -98,24 +99,27 @@ class Sockets:
             return USDM
         return SPOT
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one stream connection until either side closes it."""
-        market = self._market(request)
-        combined = request.path.endswith("/stream")
-        names = request.match_info.get("names", "").split("/") if not combined else request.query.get("streams", "").split("/")
+        market, found = self._market(request), _PATH.fullmatch(request.path)
+        if found is None:
+            return Answer(b"404: Not Found", 404, "text/plain")
+        combined = found["stream"] is not None
+        names = (found["names"] or "").split("/") if not combined else request.query.get("streams", "").split("/")
         if request.query.get("listenKey"):
             names.append(request.query["listenKey"])
         return await self._serve(request, market, combined, [name for name in names if name])
 
-    async def handle_api(self, request: web.Request) -> web.StreamResponse:
+    async def handle_api(self, request: web.BaseRequest) -> web.StreamResponse:
         return await self._serve(request, self._market(request), False, None)
 
-    async def _serve(self, request: web.Request, market: str, combined: bool, names: Optional[list[str]]) -> web.StreamResponse:
+    async def _serve(self, request: web.BaseRequest, market: str, combined: bool, names: Optional[list[str]]) -> web.StreamResponse:
         exchange = self.exchange
         source, agent = request.remote or "", request.headers.get("User-Agent", "")
         if exchange.cruelty("ws_refused", None, source) is not None or len(self.connections) >= MOST_CONNECTIONS:
-            return web.Response(status=429, text="error code: 1015")
+            return Answer(b"error code: 1015", 429, "text/plain; charset=utf-8")
         socket = web.WebSocketResponse(max_msg_size=65_536, autoping=True, compress=False, heartbeat=PING_S[market])
+        socket.headers[MARKER_HEADER] = MARKER_VALUE
         await socket.prepare(request)
         connection = Socket(exchange, socket, source, agent, market, combined)
         self.connections.add(connection)

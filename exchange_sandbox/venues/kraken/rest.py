@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import time
 from typing import TYPE_CHECKING, Any, Optional
-from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from ... import MARKER_HEADER, MARKER_VALUE
 from ...errors import SandboxError
 from ...fastjson import dumps
 from ...keys import Key, hashed
 from ...seen import Seen
+from ..form import pairs
+from ..front import Answer, Front, json_answer
 from ..strikes import Dropped, Strikes
 from .auth import RIGHTS, Gate
 from .errors import KrakenError
@@ -38,10 +38,10 @@ class Rest:
         self.gate, self.public, self.trading = Gate(exchange), Public(exchange), Trading(exchange)
         self.private = Private(exchange, self.trading)
 
-    def add_routes(self, app: web.Application) -> None:
-        app.router.add_route("*", "/0/{tail:.*}", self.handle)
+    def add_routes(self, front: Front) -> None:
+        front.below("0", self.handle)
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; whatever happens, it is recorded and judged."""
         started = time.perf_counter()
         parts = request.path.split("/")
@@ -59,7 +59,7 @@ class Rest:
             self.exchange.recorder.add(seen)
         return response
 
-    async def _answer(self, request: web.Request, seen: Seen, kind: str, endpoint: str) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest, seen: Seen, kind: str, endpoint: str) -> web.StreamResponse:
         body = await request.content.read(LONGEST_BODY + 1)
         key = self.gate.known(seen, request.headers.get("API-Key", "")) if kind == "private" else None
         if key is not None:
@@ -88,7 +88,7 @@ class Rest:
             # The disk refuses: nothing may be acknowledged.
             self.exchange.fault("rest %s" % endpoint, error)
             seen.error, seen.status = "EService:Unavailable", "503"
-            return web.json_response({"error": [seen.error]}, status=503)
+            return json_answer({"error": [seen.error]}, status=503)
         except Exception as error:  # noqa: BLE001  a fault of ours is answered in the venue's words, and counted
             self.exchange.fault("rest %s" % endpoint, error)
             seen.error, status = "EGeneral:Internal error", 200
@@ -99,7 +99,7 @@ class Rest:
 
     # -- the two halves ------------------------------------------------------------------------------------------------
 
-    def _public(self, request: web.Request, seen: Seen, endpoint: str, body: bytes) -> Any:
+    def _public(self, request: web.BaseRequest, seen: Seen, endpoint: str, body: bytes) -> Any:
         if request.method not in ("GET", "POST"):
             seen.bad("protocol", "method %s" % request.method)
             raise KrakenError("EGeneral:Invalid arguments", 405)
@@ -115,7 +115,7 @@ class Rest:
         seen.ok("protocol")
         return result
 
-    def _private(self, request: web.Request, seen: Seen, endpoint: str, body: bytes, key: Optional[Key]) -> Any:
+    def _private(self, request: web.BaseRequest, seen: Seen, endpoint: str, body: bytes, key: Optional[Key]) -> Any:
         if endpoint in WITHDRAWALS:
             seen.bad("withdrawal", "%s was called" % endpoint)
         if request.method != "POST":
@@ -138,14 +138,14 @@ class Rest:
                 if not isinstance(params, dict):
                     raise ValueError("not an object")
                 return params
-            return dict(parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=200))
+            return dict(pairs(text, strict=True))
         except (ValueError, RecursionError):
             seen.bad("protocol", "the body is neither a form nor a JSON object")
             raise KrakenError("EGeneral:Invalid arguments") from None
 
     # -- cruelties -----------------------------------------------------------------------------------------------------
 
-    async def _strike_before(self, seen: Seen, endpoint: str) -> Optional[web.Response]:
+    async def _strike_before(self, seen: Seen, endpoint: str) -> Optional[Answer]:
         if not self.exchange.cruelties.active:
             return None
         early = await self.strikes.before(seen, (endpoint,))
@@ -154,14 +154,14 @@ class Rest:
         if (item := self.strikes.first("rate_limit", seen, (endpoint,))) is not None:
             seen.status = str(item.params["status"])
             seen.error = "EAPI:Rate limit exceeded"
-            return web.json_response(
+            return json_answer(
                 {"error": ["EAPI:Rate limit exceeded"]},
                 status=int(item.params["status"]),
                 headers={"Retry-After": str(int(item.params["retry_after_s"]))},
             )
         return None
 
-    def _lost(self, seen: Seen, kind: str, endpoint: str, request: web.Request, body: bytes, account: Optional[str]) -> None:
+    def _lost(self, seen: Seen, kind: str, endpoint: str, request: web.BaseRequest, body: bytes, account: Optional[str]) -> None:
         """An order request that was never looked at is in the dark for the client all the same."""
         if kind != "private" or account is None or seen.error:
             return
@@ -186,8 +186,8 @@ class Rest:
         self.exchange.judge.unacknowledged(account, form.intent, seen.at)
 
     async def _strike_after(
-        self, seen: Seen, endpoint: str, account: Optional[str], answer: dict[str, Any], status: int, request: web.Request
-    ) -> web.Response:
+        self, seen: Seen, endpoint: str, account: Optional[str], answer: dict[str, Any], status: int, request: web.BaseRequest
+    ) -> Answer:
         seen.status = str(status)
         body = dumps(answer)
         if self.exchange.cruelties.active:
@@ -199,7 +199,7 @@ class Rest:
                 body = body[: len(body) // 2]
                 if endpoint == "AddOrder" and account is not None:
                     self._remember_lost(seen, account, dict(seen.params))
-        return web.Response(body=body, status=status, headers={"Content-Type": "application/json", MARKER_HEADER: MARKER_VALUE})
+        return Answer(body, status)
 
     def _maintenance(self, kind: str, endpoint: str) -> None:
         if kind == "private" and self.public.system_status() == "maintenance" and endpoint in RIGHTS:

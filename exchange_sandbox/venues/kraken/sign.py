@@ -15,7 +15,7 @@ import hmac
 def signature(secret: bytes, path: str, nonce: str, body: bytes) -> bytes:
     """Return the 64 raw bytes of the signature; `path` starts with `/0/private/`."""
     inner = hashlib.sha256(nonce.encode() + body).digest()
-    return hmac.new(secret, path.encode() + inner, hashlib.sha512).digest()
+    return hmac.digest(secret, path.encode() + inner, "sha512")
 
 
 def matches(secret: bytes, path: str, nonce: str, body: bytes, header: str) -> bool:

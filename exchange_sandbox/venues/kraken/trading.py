@@ -100,9 +100,10 @@ class Trading:
             return self._settle(seen, account, form)
         check_filters(order, pair, engine.last_price[symbol])
         mine = engine.open_by_account[account.name]
-        if order.client_id is not None and any(item.client_id == order.client_id for item in mine.values()):
+        if order.client_id is not None and engine.is_client_id_open(account.name, order.client_id):
             raise KrakenError("EGeneral:Invalid arguments:cl_ord_id")
-        if sum(1 for item in mine.values() if item.symbol == symbol) >= exchange.tier(account).open_orders:
+        most = exchange.tier(account).open_orders
+        if len(mine) >= most and sum(1 for item in mine.values() if item.symbol == symbol) >= most:
             raise KrakenError("EOrder:Orders limit exceeded")
         self._reject(account)
         descr: dict[str, Any] = {"order": describe(order, pair)}

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
+from ... import MARKER_HEADER, MARKER_VALUE
 from ...accounts import Account
 from ...engine import Fact
 from ...keys import Key, hashed
 from ...seen import Seen
+from ..front import Answer, Front
 from .auth import RIGHTS
 from .errors import KrakenError
 from .executions import Tracker, balances, booking, full, trade
@@ -56,15 +58,16 @@ class WebSocket:
         exchange.listeners.append(self._on_facts)
         exchange.after_beat.append(self._beat)
 
-    def add_routes(self, app: web.Application) -> None:
-        app.router.add_get("/v2", self.handle)
+    def add_routes(self, front: Front) -> None:
+        front.get("/v2", self.handle)
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one connection until either side closes it."""
         source, agent = request.remote or "", request.headers.get("User-Agent", "")
         if self.exchange.cruelty("ws_refused", None, source) is not None or len(self.connections) >= MOST_CONNECTIONS:
-            return web.Response(status=429, text="error code: 1015")
+            return Answer(b"error code: 1015", 429, "text/plain; charset=utf-8")
         socket = web.WebSocketResponse(max_msg_size=65_536, autoping=True, compress=False)
+        socket.headers[MARKER_HEADER] = MARKER_VALUE
         await socket.prepare(request)
         self._count += 1
         connection = Connection(self.exchange, socket, source, agent)
