@@ -1,8 +1,8 @@
 """Questions that can only be asked before the bot is armed: their answer is kept from then on.
 
 Some are about the moment before the first live order (`opening: true`): an account that trades holds positions, a ledger that is
-written is not empty, and the key lies on the host. Others would take a nonce from the running bot (`drift: when_free`); only that
-reason counts, a venue that does not answer stays undecided, and what is seen red is red. Asked again, both would close gates for no
+written is not empty, and the key lies on the host. Others would take a nonce from the running bot; only that reason counts, a venue
+that does not answer stays undecided, and what is seen red is red. Asked again, both would close gates for no
 reason, and no second run would end. So while the ticket that this run found on the host is in force, the verdict that the arming run
 wrote into its gate is carried over. Its gate record must be the one that the audit chain names. After a kill, a disarming, or where the
 record is gone, the question is asked anew.
@@ -55,8 +55,7 @@ def carried(run: RunDir, controls: Mapping[str, Mapping[str, Any]], found: Seque
 
 
 def _only_before(control: Mapping[str, Any], verdict: Mapping[str, Any]) -> bool:
-    taken = verdict["verdict"] == "undecided" and NOT_FREE in str(verdict["reason"])
-    return bool(control.get("opening")) or (control.get("drift") == "when_free" and taken)
+    return bool(control.get("opening")) or (verdict["verdict"] == "undecided" and NOT_FREE in str(verdict["reason"]))
 
 
 def _one(run: RunDir, lines: Sequence[Mapping[str, Any]], now: dict[str, Any]) -> dict[str, Any]:

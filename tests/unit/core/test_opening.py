@@ -11,7 +11,7 @@ from golive.canonical import file_digest
 from golive.exchange import ask
 
 CONTROLS: dict[str, dict[str, Any]] = {"account.opening": {"opening": True}, "other.thing": {"opening": False},
-                                       "key.rights": {"drift": "when_free"}}
+                                       "key.rights": {"drift": "when_free"}, "key.born": {"drift": False}}
 TICKET = "sha256:" + "a" * 64
 
 
@@ -87,10 +87,11 @@ def test_other_questions_subjects_and_vantages_are_judged_as_they_are_seen(world
     assert world.asked(**changes)["verdict"] == "fail"
 
 
-def test_what_cannot_be_asked_while_the_bot_runs_keeps_its_answer_and_what_is_seen_red_is_red(world: World) -> None:
-    world.judge(world.before, verdict("key.rights"))
+@pytest.mark.parametrize("control", ["key.rights", "key.born"])
+def test_what_cannot_be_asked_while_the_bot_runs_keeps_its_answer_and_what_is_seen_red_is_red(world: World, control: str) -> None:
+    world.judge(world.before, verdict(control))
     taken = f"asking the venue {opening.NOT_FREE} bot-live.service is active"
-    now = [verdict("key.rights", word, reason=reason) for word, reason in (
+    now = [verdict(control, word, reason=reason) for word, reason in (
         ("undecided", taken), ("undecided", "the venue did not answer"), ("fail", taken), ("pass", "as wanted"))]
     assert [one["verdict"] for one in opening.carried(world.now, CONTROLS, now)] == ["pass", "undecided", "fail", "pass"]
     assert opening.NOT_FREE in Path(ask.__file__).read_text("utf-8"), "the key check says it in other words by now"
