@@ -28,7 +28,8 @@ def test_a_position_with_its_stop_is_sold_and_its_cost_told(scene: Scene) -> Non
     assert scene.balance() == 0
     cost = record(done)["cost"]
     assert cost["complete"]
-    assert 0 < float(cost["fees"]) + float(cost["slippage"]) < 5
+    assert float(cost["fees"]) > 0
+    assert abs(float(cost["slippage"])) < 5  # the market moves either way between the decision and the fill
 
 
 def test_the_owners_coins_and_orders_on_the_same_account_are_not_touched(scene: Scene) -> None:
