@@ -11,8 +11,6 @@ from .money import ZERO
 from .orders import Fill
 from .positions import Futures
 
-#: ledger lines kept in memory per account; the journal keeps all
-LEDGER_KEPT = 20_000
 DAY_S = 86_400
 
 
@@ -45,7 +43,7 @@ class Account:
     created: float = 0.0
     balances: dict[str, Decimal] = field(default_factory=dict)
     holds: dict[str, Decimal] = field(default_factory=dict)
-    ledger: deque[LedgerEntry] = field(default_factory=lambda: deque(maxlen=LEDGER_KEPT))
+    ledger: deque[LedgerEntry] = field(default_factory=deque)
     fills: list[Fill] = field(default_factory=list)
     volume_by_day: dict[int, Decimal] = field(default_factory=dict)
     #: cancel everything at this exchange time (dead man's timer)

@@ -82,6 +82,8 @@ class Exchange:
         self._dirty_nonces: set[str] = set()
         self._beat: Optional[asyncio.Task[None]] = None
         self.generation = 0
+        #: process id of a child that folds the journal
+        self.folding: Optional[int] = None
         self.journal: Journal = state.load(self)
         self.judge.rebuild()
         self.markets.start(self.clock.now())
@@ -101,6 +103,8 @@ class Exchange:
                 await self._beat
         self.publish()
         self._note_nonces()
+        with contextlib.suppress(SandboxError):
+            state.fold_ended(self, wait=True)
         self.journal.append([state.market_fact(self)])
         self.journal.close()
         self.keys.save()
@@ -122,8 +126,12 @@ class Exchange:
         """The beat goes on when the disk refuses; each request that needs it is refused by `durable`."""
         with contextlib.suppress(SandboxError):
             await self.journal.commit()
-            if self.journal.size > state.FOLD_AT and self.journal.idle:
+        try:
+            state.fold_ended(self)
+            if self.folding is None and self.journal.size > state.FOLD_AT and self.journal.idle:
                 state.fold_running(self)
+        except SandboxError as error:
+            self.fault("fold", error)
 
     def advance(self) -> None:
         """Bring everything to the present exchange time."""

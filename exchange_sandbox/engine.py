@@ -17,8 +17,8 @@ from .orders import BUY, LIQUIDATION, SELL, Fill, Order, Refusal
 from .positions import ISOLATED
 from .settlement import hold_for, market_cost
 
-#: kept in memory per account
-MOST_ORDERS, MOST_FILLS = 50_000, 50_000
+#: closed orders, fills and bookings kept in memory: so many of all accounts together, but LEAST of each
+MOST_ORDERS, MOST_FILLS, MOST_BOOKINGS, LEAST = 20_000, 20_000, 20_000, 1_000
 #: bookings that may leave a balance negative: what a margin account loses or owes
 OWED = ("margin", "rollover")
 #: Facts the journal keeps and streams publish: {"t": kind, ...}
@@ -719,6 +719,8 @@ class Engine:
             return
         entry = LedgerEntry(self.ids.txid("L"), ref, now, kind, asset, amount, fee, balance)
         account.ledger.append(entry)
+        if len(account.ledger) > self._share(MOST_BOOKINGS):
+            account.ledger.popleft()
         self._facts.append(
             {
                 "t": "ledger",
@@ -772,15 +774,20 @@ class Engine:
 
     def _forget(self, account: Account) -> None:
         """Keep memory flat: of an account's closed orders and fills only the newest stay (the journal has them all until it is folded)."""
-        history = self.history[account.name]
-        if len(history) > MOST_ORDERS:
-            for order_id in [order.id for order in history.values() if not order.is_open][: MOST_ORDERS // 5]:
+        history, most = self.history[account.name], self._share(MOST_ORDERS)
+        if len(history) - len(self.open_by_account[account.name]) > most:
+            for order_id in [order.id for order in history.values() if not order.is_open][: max(1, most // 10)]:
                 old = history.pop(order_id)
                 del self.orders[order_id]
                 if old.client_id and self.by_client.get((account.name, old.client_id)) == order_id:
                     del self.by_client[(account.name, old.client_id)]
-        if len(account.fills) > MOST_FILLS:
-            del account.fills[: MOST_FILLS // 5]
+        most = self._share(MOST_FILLS)
+        if len(account.fills) > most:
+            del account.fills[: len(account.fills) - most + most // 10]
+
+    def _share(self, most: int) -> int:
+        """Return an account's share of what memory holds of a kind."""
+        return max(most // max(1, len(self.accounts)), min(most, LEAST))
 
     def _note(self, order: Order) -> None:
         if not self.accounts[order.account].house:

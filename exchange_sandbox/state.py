@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+from collections.abc import Iterable
 from decimal import Decimal
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from .accounts import Account, LedgerEntry
 from .engine import Engine, Fact, hold_asset
 from .errors import SandboxError
+from .fastjson import dumps
 from .journal import Journal, read, write_atomically
 from .keys import hashed
 from .lending import Loan
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
 
 JOURNAL, SNAPSHOT = "journal.jsonl", "snapshot.json"
 #: a journal above this size is folded into a snapshot, at the start and while running
-FOLD_AT = 32_000_000
+FOLD_AT = 64_000_000
 
 
 def account_fact(account: Account) -> Fact:
@@ -142,15 +147,22 @@ def load(exchange: Exchange) -> Journal:
     last_market: dict[str, Any] = {}
     snapshot = directory / SNAPSHOT
     generation = 0
-    steps: list[list[Fact]] = []
+    steps: Iterable[list[Fact]] = []
     if snapshot.exists():
         try:
             stored = json.loads(snapshot.read_bytes())
         except ValueError:
             raise SandboxError("%s is damaged; restore it or move it away together with the journals" % snapshot) from None
         steps, generation = stored["steps"], stored["generation"]
-    path = directory / ("%d.%s" % (generation, JOURNAL))
-    for step in [*steps, *read(path)]:
+    for number in range(max(0, generation - 10), generation):
+        _path(directory, number).unlink(missing_ok=True)  # folded, and the fold died before it could take them away
+    path = _path(directory, generation)
+    # A fold that did not end leaves its journal and the next one.
+    while _path(directory, generation + 1).exists():
+        steps = chain(steps, read(_path(directory, generation)))
+        generation += 1
+        path = _path(directory, generation)
+    for step in chain(steps, read(path)):
         for fact in step:
             if fact["t"] == "nonce":
                 nonces[fact["key"]] = max(fact["nonce"], nonces.get(fact["key"], 0))
@@ -162,18 +174,51 @@ def load(exchange: Exchange) -> Journal:
     rebuild_books(engine)
     _restore(exchange, nonces, last_market)
     if path.exists() and path.stat().st_size > FOLD_AT:
-        generation = _fold(exchange, generation, last_market)
-        path = directory / ("%d.%s" % (generation, JOURNAL))
+        generation += 1
+        _fold(exchange, generation, last_market)
+        path = _path(directory, generation)
     exchange.generation = generation
     return Journal(path)
 
 
 def fold_running(exchange: Exchange) -> None:
-    """Fold a long journal between two steps of a running exchange; nothing may be queued."""
-    old = exchange.journal
-    exchange.generation = _fold(exchange, exchange.generation, market_fact(exchange))
-    exchange.journal = Journal(exchange.config.state_dir / ("%d.%s" % (exchange.generation, JOURNAL)))
+    """Begin a new journal, and let a child process write what lies before it as a snapshot; nothing may be queued.
+
+    The child has the whole state of this moment (fork) and no part in the exchange; requests wait for the fork only. Until it has ended,
+    snapshot, old and new journal together are the state on disk.
+    """
+    old, last_market = exchange.journal, market_fact(exchange)
+    exchange.generation += 1
+    exchange.journal = Journal(_path(exchange.config.state_dir, exchange.generation))
     old.close()
+    child = os.fork()
+    if child:
+        exchange.folding = child
+        return
+    status = 1
+    try:
+        gc.disable()
+        os.closerange(3, 65_536)  # a connection that the parent closes must not live on here
+        os.nice(10)
+        _fold(exchange, exchange.generation, last_market)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def fold_ended(exchange: Exchange, wait: bool = False) -> None:
+    """Look after the child of a fold. Raises SandboxError when it failed: the journals are then still whole."""
+    if exchange.folding is None:
+        return
+    child, status = os.waitpid(exchange.folding, 0 if wait else os.WNOHANG)
+    if child:
+        exchange.folding = None
+        if status:
+            raise SandboxError("the journal could not be folded")
+
+
+def _path(directory: Path, generation: int) -> Path:
+    return directory / ("%d.%s" % (generation, JOURNAL))
 
 
 def _ids(engine: Engine, last_market: dict[str, Any]) -> None:
@@ -219,8 +264,8 @@ def _totals(engine: Engine) -> list[Fact]:
     return facts
 
 
-def _fold(exchange: Exchange, generation: int, last_market: dict[str, Any]) -> int:
-    """Write the present state as a snapshot that replaces the journal; returns the next journal's generation."""
+def _fold(exchange: Exchange, generation: int, last_market: dict[str, Any]) -> None:
+    """Write the present state as the snapshot before the journal of a generation; it replaces the ones before."""
     engine = exchange.engine
     step: list[Fact] = []
     for account in engine.accounts.values():
@@ -254,8 +299,6 @@ def _fold(exchange: Exchange, generation: int, last_market: dict[str, Any]) -> i
     if last_market:
         step.append({**last_market, "ids": dict(engine.ids.state)})
     directory = exchange.config.state_dir
-    write_atomically(directory / SNAPSHOT, json.dumps({"generation": generation + 1, "steps": [step]}).encode())
-    old = directory / ("%d.%s" % (generation, JOURNAL))
-    if old.exists():
-        os.unlink(old)
-    return generation + 1
+    write_atomically(directory / SNAPSHOT, dumps({"generation": generation, "steps": [step]}))
+    for number in range(max(0, generation - 10), generation):
+        _path(directory, number).unlink(missing_ok=True)

@@ -17,6 +17,7 @@ import resource
 import statistics
 import tempfile
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,13 @@ def _binance(client: Binance) -> Callable[[int], bytes]:
         return client.signed("DELETE", "/api/v3/order", {"symbol": "BTCUSDT", "origClientOrderId": "o%d" % (turn - 1)})
 
     return make
+
+
+def look(server: Process, venue: str) -> None:
+    """Get market data once, as a client does that then trades on them: an entry on data never seen would be unjudged."""
+    path = "/0/public/Ticker?pair=XBTUSDT" if venue == "kraken" else "/api/v3/ticker/price?symbol=BTCUSDT"
+    with urllib.request.urlopen("https://127.0.0.1:%d%s" % (server.port, path), context=server.context, timeout=60) as answer:
+        answer.read()
 
 
 async def as_fast_as_it_goes(server: Process, makers_: list[Callable[[int], bytes]], requests: int) -> dict[str, Any]:
@@ -193,10 +201,13 @@ async def measure(args: argparse.Namespace, directory: Path) -> dict[str, Any]:
         profile = Path(args.profile + "." + venue) if args.profile else None
         with Process(directory / venue, True, profile, venues=[venue], market=CALM) as server:
             clients = makers(server, venue, LINES)
+            look(server, venue)
             await as_fast_as_it_goes(server, clients, args.requests // 20)
             before = server.rss_mib()
+            look(server, venue)
             out[venue] = await as_fast_as_it_goes(server, makers(server, venue, LINES), args.requests)
             out[venue]["rss_mib"] = [round(before, 1), round(server.rss_mib(), 1)]
+            look(server, venue)
             out[venue + "_at_1000"] = await at_a_rate(server, makers(server, venue, LINES), 1_000, args.seconds)
     (directory / "streams").mkdir()
     profile = Path(args.profile + ".streams") if args.profile else None

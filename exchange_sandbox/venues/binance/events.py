@@ -202,8 +202,13 @@ class Tracker:
             out.setdefault((name, USDM), []).append(self._account(self._exchange.engine.accounts[name], change, now))
         return out
 
+    def learn(self) -> None:
+        """Begin with the open orders as they are: facts are not followed while there is no connection."""
+        orders = (order for order in self._exchange.engine.orders.values() if order.is_open and order.symbol in BY_SYMBOL)
+        self._terms = {order.id: (order.qty, order.limit_price, order.triggered, order.status) for order in orders}
+
     def remember(self, facts: list[Fact]) -> None:
-        """Note what `events` would remember, without making events: while nobody listens."""
+        """Note what `events` would remember, without making events: while no account listens."""
         for fact in facts:
             if fact["t"] == "order" and fact["order"]["symbol"] in BY_SYMBOL:
                 row = fact["order"]

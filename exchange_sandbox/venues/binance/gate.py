@@ -31,6 +31,7 @@ ALL_RIGHTS = (
     "enableFixReadOnly",
 )
 _FORMAT = re.compile(r"[A-Za-z0-9]{64}")
+_WINDOW, _STAMP = re.compile(r"\d{1,5}(\.\d{1,3})?"), re.compile(r"\d{1,17}")
 DEFAULT_WINDOW_MS, LONGEST_WINDOW_MS, AHEAD_MS = 5_000, 60_000, 1_000
 #: Kraken's words of the cruelty right_removed -> Binance's
 REMOVED = {"modify-trades": (SPOT_TRADE, FUTURES), "query-funds": (READ,), "withdraw-funds": (WITHDRAW,)}
@@ -92,8 +93,8 @@ class Gate:
         if not raw:
             seen.bad("timestamp", "no timestamp was sent")
             raise missing("timestamp")
-        wide = float(window) if re.fullmatch(r"\d{1,5}(\.\d{1,3})?", window) else (DEFAULT_WINDOW_MS if not window else -1.0)
-        if not re.fullmatch(r"\d{1,17}", raw) or not 0 <= wide <= LONGEST_WINDOW_MS:
+        wide = float(window) if _WINDOW.fullmatch(window) else (DEFAULT_WINDOW_MS if not window else -1.0)
+        if not _STAMP.fullmatch(raw) or not 0 <= wide <= LONGEST_WINDOW_MS:
             seen.bad("timestamp", "timestamp or recvWindow is no number in its range")
             raise BinanceError(
                 -1131, "recvWindow must be less than 60000." if wide < 0 or wide > LONGEST_WINDOW_MS else "Invalid timestamp."

@@ -121,6 +121,8 @@ class Sockets:
         socket = web.WebSocketResponse(max_msg_size=65_536, autoping=True, compress=False, heartbeat=PING_S[market])
         socket.headers[MARKER_HEADER] = MARKER_VALUE
         await socket.prepare(request)
+        if not self.connections:
+            self._tracker.learn()
         connection = Socket(exchange, socket, source, agent, market, combined)
         self.connections.add(connection)
         sender = asyncio.create_task(connection.run())
@@ -228,6 +230,8 @@ class Sockets:
     # -- what happens --------------------------------------------------------------------------------------------------
 
     def _on_facts(self, facts: list[Fact]) -> None:
+        if not self.connections:
+            return
         if not any(connection.users for connection in self.connections):
             self._tracker.remember(facts)
             return

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Iterable
 from typing import Any
 
 from ...accounts import Account, LedgerEntry
 from ...engine import Fact
 from ...money import ZERO
-from ...orders import LIQUIDATION, OPEN_STATES, Fill, Order
+from ...orders import LIQUIDATION, Fill, Order
 from .instruments import BY_SYMBOL
 from .wire import Raw, number, stamp
 
@@ -109,6 +109,10 @@ def ending(order: Order) -> dict[str, Any]:
     return row
 
 
+def _terms(order: Order) -> tuple[Any, ...]:
+    return (order.qty, order.limit_price, order.stop_price if order.trail is None else None, order.triggered)
+
+
 class Tracker:
     """Turns the engine's facts into stream rows: remembers which orders were announced, and with which terms."""
 
@@ -129,19 +133,12 @@ class Tracker:
                 out.setdefault(fill.account, []).append(trade(fill, Order.from_dict(fact["order"])))
         return {account: rows for account, rows in out.items() if rows}
 
-    def remember(self, facts: list[Fact]) -> None:
-        """Note what `rows` would remember, without making rows: while nobody listens."""
-        for fact in facts:
-            if fact["t"] == "order" and fact["order"]["symbol"] in BY_SYMBOL:
-                row = fact["order"]
-                if row["status"] in OPEN_STATES:
-                    qty, limit, stop = (None if row[name] is None else Decimal(row[name]) for name in ("qty", "limit_price", "stop_price"))
-                    self._terms[row["id"]] = (qty, limit, stop if row["trail"] is None else None, row["triggered"])
-                else:
-                    self._terms.pop(row["id"], None)
+    def learn(self, orders: Iterable[Order]) -> None:
+        """Begin with the open orders as they are: facts are not followed while nobody listens."""
+        self._terms = {order.id: _terms(order) for order in orders if order.is_open and order.symbol in BY_SYMBOL}
 
     def _order(self, order: Order) -> list[dict[str, Any]]:
-        terms = (order.qty, order.limit_price, order.stop_price if order.trail is None else None, order.triggered)
+        terms = _terms(order)
         known = self._terms.get(order.id)
         rows = []
         if known is None:

@@ -70,6 +70,8 @@ class WebSocket:
         socket.headers[MARKER_HEADER] = MARKER_VALUE
         await socket.prepare(request)
         self._count += 1
+        if not self.connections:
+            self._tracker.learn(self.exchange.engine.orders.values())
         connection = Connection(self.exchange, socket, source, agent)
         self.connections.add(connection)
         self.exchange.metrics.streams.labels("true").set(len(self.connections))
@@ -361,7 +363,6 @@ class WebSocket:
 
     def _on_facts(self, facts: list[Fact]) -> None:
         if not self.connections:
-            self._tracker.remember(facts)
             return
         rows = self._tracker.rows(facts)
         bookings: dict[str, list[dict[str, Any]]] = {}

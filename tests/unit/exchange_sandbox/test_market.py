@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -116,27 +115,71 @@ def test_a_restart_goes_on_from_the_same_price_with_the_same_dice() -> None:
     assert [two.step(30.0 + index) for index in range(20)] == [three.step(30.0 + index) for index in range(20)]
 
 
-async def test_a_long_journal_is_folded_while_the_exchange_runs(desk: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def _again(table: Any) -> Any:
+    exchange = table.exchange
+    return type(exchange)(exchange.config, list(exchange.engine.instruments.values()), exchange.clock)
+
+
+def _check_the_same(table: Any) -> None:
+    again, account = _again(table), table.account
+    known = again.engine.accounts["bot"]
+    assert (known.balances, known.volume_by_day) == (account.balances, account.volume_by_day)
+    assert [fill.id for fill in known.fills][-len(account.fills) :] == [fill.id for fill in account.fills]
+    assert again.engine.fees == table.exchange.engine.fees
+    again.recorder.close()
+    again.journal.close()
+
+
+@pytest.fixture
+def folding(desk: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A table with a journal that is due to be folded, and so little memory that the first bookings are forgotten by then."""
     from exchange_sandbox import engine, state
 
     table = desk("BTC/USDT", levels=2, history_min=5)
     monkeypatch.setattr(state, "FOLD_AT", 20_000)
-    monkeypatch.setattr(engine, "MOST_FILLS", 20)
-    monkeypatch.setattr(engine, "MOST_ORDERS", 20)
-    table.account.ledger = deque(maxlen=10)  # the deposit is forgotten long before the fold
+    for name, most in (("MOST_FILLS", 20), ("MOST_ORDERS", 20), ("MOST_BOOKINGS", 10), ("LEAST", 10)):
+        monkeypatch.setattr(engine, name, most)
     for _ in range(60):
         table.order("buy", "0.001")
         table.order("sell", "0.001")
+    return table
+
+
+async def test_a_long_journal_is_folded_while_the_exchange_runs(folding: Any) -> None:
+    from exchange_sandbox import state
+
+    table, directory = folding, folding.exchange.config.state_dir
     await table.exchange._commit_quietly()
     assert table.exchange.generation == 1
     table.order("buy", "0.002")
+    await table.exchange.journal.commit()
+    state.fold_ended(table.exchange, wait=True)
+    assert table.exchange.folding is None
+    assert sorted(path.name for path in directory.glob("*journal*")) == ["1.journal.jsonl"]
+    assert (len(table.account.fills) <= 10, len(table.account.ledger) <= 10, len(table.exchange.engine.history["bot"]) <= 11) == (True,) * 3
+    _check_the_same(table)
+
+
+async def test_a_fold_that_dies_loses_nothing_and_the_next_one_catches_up(folding: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from exchange_sandbox import state
+    from exchange_sandbox.errors import SandboxError
+
+    table, directory, whole = folding, folding.exchange.config.state_dir, state._fold
+
+    def die(*_: Any) -> None:
+        raise OSError("killed")
+
+    monkeypatch.setattr(state, "_fold", die)
     await table.exchange._commit_quietly()
-    balances, fills = dict(table.account.balances), len(table.account.fills)
-    assert fills <= 21
-    assert len(table.exchange.engine.history["bot"]) <= 21
-    again = type(table.exchange)(table.exchange.config, list(table.exchange.engine.instruments.values()), table.exchange.clock)
-    assert (dict(again.engine.accounts["bot"].balances), len(again.engine.accounts["bot"].fills)) == (balances, fills)
-    assert again.engine.fees == table.exchange.engine.fees
-    assert again.engine.accounts["bot"].volume_by_day == table.account.volume_by_day
-    again.recorder.close()
-    again.journal.close()
+    with pytest.raises(SandboxError, match="could not be folded"):
+        state.fold_ended(table.exchange, wait=True)
+    table.order("buy", "0.002")
+    await table.exchange.journal.commit()
+    assert {path.name for path in directory.glob("*journal*")} == {"0.journal.jsonl", "1.journal.jsonl"}
+    _check_the_same(table)
+    monkeypatch.setattr(state, "_fold", whole)
+    monkeypatch.setattr(state, "FOLD_AT", 10)
+    await table.exchange._commit_quietly()
+    state.fold_ended(table.exchange, wait=True)
+    assert sorted(path.name for path in directory.glob("*journal*")) == ["2.journal.jsonl"]
+    _check_the_same(table)
