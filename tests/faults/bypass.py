@@ -17,7 +17,7 @@ from golive.canonical import utc
 from golive.rundir import write_atomic
 from golive.session import ROOT, reports_of
 
-from .harness import compiled
+from .harness import bound, compiled
 from .harness.lab import INVENTORY, Lab
 
 RECORD = ROOT / "tests/records/bypass_campaign.json"
@@ -38,6 +38,7 @@ class Way:
 
 
 JOURNEY = "golive.yml"
+REPORTS = reports_of(compiled.SYSTEM)
 GATE = "would walk around a gate"
 WAYS = (
     Way("--start-at-task", [JOURNEY, "--start-at-task", "Arm"], GATE),
@@ -57,6 +58,13 @@ WAYS = (
     Way("another ansible.cfg", [JOURNEY], "couldn't resolve module/action", {"ANSIBLE_CONFIG": "/dev/null"}),
     Way("a checkout that others may write", [JOURNEY], "couldn't resolve module/action", {"ANSIBLE_CONFIG": None},
         before="chmod o+w .", after="chmod o-w ."),
+    Way("edited report, then the phase live alone", ["playbooks/live.yml"], "was not opened",
+        before=f"cd {REPORTS}/latest; cp -p report.json report.kept; "
+               "sed -i 's/\"fail\"/\"pass\"/g; s/\"undecided\"/\"pass\"/g' report.json",
+        after=f"cd {REPORTS}; for f in */report.kept; do mv $f $(dirname $f)/report.json; done"),
+    Way("the lock a link to another file", [JOURNEY], "lock",
+        before=f"mv {REPORTS}/lock {REPORTS}/lock.kept; ln -s lock.kept {REPORTS}/lock",
+        after=f"rm -f {REPORTS}/lock; mv {REPORTS}/lock.kept {REPORTS}/lock"),
 )
 # What is tried where a run is ready to arm: way -> test that tries it and the words it must say.
 TESTED = {
@@ -130,7 +138,8 @@ def write(rows: list[dict[str, object]]) -> None:
     about = "Each way was tried with the real journey; none may arm, each is named."
     notes = [*(f"{row['way']}: exit {row['exit']}, {str(row['said'])[:160]}" for row in rows),
              *(f"{way}: `{place}`" for way, place in TESTED.items())]
-    body = {"title": "Ways around the gates", "about": about, "at": utc(), "figures": figures, "ways": rows, "tested": TESTED,
+    body = {"title": "Ways around the gates", "about": about, "at": utc(), "bound": bound.now("bypass_campaign"),
+            "figures": figures, "ways": rows, "tested": TESTED,
             "notes": notes}
     write_atomic(RECORD, (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode(), 0o644)
 

@@ -56,8 +56,8 @@ def carry_out(wanted: WantedSet, dry: bool, drift: bool = False) -> Dict[str, An
             raise GoliveError("this run was opened as drift and must change nothing, but the task was not given check mode",
                               todo="set check_mode on the play as the other building plays do")
         decision = _decide(wanted)
-        if decision.problems:
-            return _result([], decision.problems, "; ".join(decision.problems))
+        if decision.problems:  # nothing is done; drift still tells what else differs
+            return _result(decision.changes if drift else [], decision.problems, "; ".join(decision.problems))
         if dry or not decision.changes:
             return _result(decision.changes, [])
         needed = wanted.needs(decision)

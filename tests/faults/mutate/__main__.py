@@ -10,6 +10,7 @@ from golive.canonical import utc
 from golive.rundir import write_atomic
 from golive.session import ROOT
 
+from ..harness import bound
 from ..harness.controller import Controller
 from . import judgement, records
 
@@ -43,7 +44,8 @@ def main() -> int:
     figures = {"observations changed by one fact, word or count": judged, "of them judged green": len(blind),
                "signed records changed": options.count, "seen as red": verdicts["fail"], "seen as undecided": verdicts["undecided"],
                "stayed green": verdicts["pass"], "controls whose wanted facts are not green": len(never_green), "seed": options.seed}
-    body = {"title": "Mutations", "at": utc(), "figures": figures, "kinds": dict(sorted(kinds.items())), "survivors": survivors,
+    body = {"title": "Mutations", "at": utc(), "bound": bound.now("mutation_campaign"),
+            "figures": figures, "kinds": dict(sorted(kinds.items())), "survivors": survivors,
             "about": "Small lies about every fact of every control, and signed records changed at random: none may be judged green.",
             "notes": [f"survived: {one}" for one in [*survivors, *never_green]]}
     write_atomic(RECORD, (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode(), 0o644)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from golive.sets.acting import Predictions, given_only
+from golive.sets.acting import Predictions, given_only, told_as_drift
 
 DIRECTORY = {"object": "dir:/etc/golive", "op": "create", "before": None, "after": "0755 root:root"}
 
@@ -29,3 +29,11 @@ def test_hosts_do_not_see_each_others_predictions(tmp_path: Path) -> None:
 
 def test_what_was_left_out_is_not_sent_and_what_is_empty_is() -> None:
     assert given_only({"a": None, "b": "", "c": [{"d": None, "e": 0}], "f": {"g": None}}) == {"b": "", "c": [{"e": 0}], "f": {}}
+
+
+def test_what_stands_in_the_way_is_told_by_drift_beside_what_else_differs() -> None:
+    found = told_as_drift({"failed": True, "msg": "x", "changed": False, "changes": [DIRECTORY], "problems": ["/etc/x is a link"]})
+    named = [(one["object"], one["op"]) for one in found["changes"]]
+    assert named == [("dir:/etc/golive", "create"), ("problem:/etc/x is a link", "blocked")]
+    assert found["changed"]
+    assert "failed" not in found

@@ -1,0 +1,281 @@
+"""`python -m tests.faults.mutate.drifting`: mutations on the hosts of the lab, each of which a drift run has to name.
+
+Many are made at once where they cannot be mistaken for each other, then one drift run looks, then all are undone. What was not named is
+made again with fewer beside it, at last alone: what then is not seen at all has survived, and its number is the counterexample.
+
+    --seed S    --count N    --batch N    --clean N (drift runs on the untouched lab)    --replay NUMBER    --first NUMBER
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from golive.canonical import utc
+from golive.rundir import RunDir, write_atomic
+from golive.session import ROOT, reports_of
+
+from ..harness import bound, compiled
+from ..harness.lab import INVENTORY, Lab
+from . import surroundings
+from .hosts import Ground, Mutation
+
+RECORD = ROOT / "tests/records/drift_campaign.json"
+DRIFT = "playbooks/operate/drift.yml"
+MADE = ("create", "install", "apply", "start", "enable", "update", "restart")
+
+
+class NotJudged(RuntimeError):
+    """The drift run broke off; its words."""
+
+
+@dataclass
+class Seen:
+    """What one drift run said: managed objects that differ, and controls that are red, by host."""
+
+    objects: set[tuple[str, str, str]]
+    red: dict[tuple[str, str], str]
+    run: str
+    took_s: float
+    unreached: set[str] = field(default_factory=set)
+
+
+def ground(world: Lab) -> Ground:
+    """Return what there is to be changed, from the records of the runs that built this lab."""
+    objects: dict[str, set[str]] = {}
+    for folder in sorted(path for path in reports_of(compiled.SYSTEM).iterdir() if path.is_dir() and not path.is_symlink()):
+        for line in RunDir(folder).lines("changes.jsonl"):
+            if not line["check"] and line["op"] in MADE:
+                objects.setdefault(line["host"], set()).add(line["object"])
+    live = "active" in world.on("bot", "systemctl is-active bot-live || true").split()
+    return Ground({host: sorted(every) for host, every in objects.items()}, world.addresses["venue"],
+                  ("shadow", "wire", "live") if live else ("shadow", "wire"))
+
+
+def drift() -> Seen:
+    """Run the drift playbook as its timer does, and read what it said from its own records."""
+    began = time.monotonic()
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run([str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(INVENTORY), DRIFT], cwd=ROOT, env=environment,
+                          capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    run = RunDir((reports_of(compiled.SYSTEM) / "latest").resolve())
+    gate = run.read("drift/gate.json")
+    if gate is None or run.read("run.json")["mode"] != "drift":
+        told = [line for line in (done.stdout + done.stderr).splitlines() if "fatal:" in line or "ERROR" in line]
+        raise NotJudged(" ".join(told)[-1500:] or f"exit {done.returncode}")
+    lines = run.lines("hosts.jsonl")
+    return Seen({(one["host"], one["object"], one["op"]) for one in run.lines("changes.jsonl")},
+                {(one["control"], one["subject"]): f"{one['verdict']}: {one['reason']}" for one in gate["verdicts"]
+                 if one["verdict"] in ("fail", "undecided")}, run.run, time.monotonic() - began,
+                {one["host"] for one in lines})
+
+
+def apply(world: Lab, one: Mutation, script: Any) -> str:
+    """Do or undo; returns the problem in words."""
+    try:
+        if callable(script):
+            script(world)
+        else:
+            world.on(one.host, script)
+    except Exception as exc:  # noqa: BLE001 (one that cannot be made is counted apart, it must not end the campaign)
+        return f"{type(exc).__name__}: {str(exc)[:200]}"
+    return ""
+
+
+def matches(one: Mutation, seen: Seen) -> list[str]:
+    """Return what the run said that names this mutation."""
+    words = []
+    for wanted, ops in one.objects:
+        for host, name, op in seen.objects:
+            if host != one.host:
+                continue
+            same = name == wanted or (wanted.endswith("*") and name.startswith(wanted[:-1]))
+            blocked = name.startswith("problem:") and wanted.split(":", 1)[1] in name
+            if blocked or (same and (not ops or op in ops)):
+                words.append(f"{op} {name}"[:160])
+    return words + [f"{control} on {subject}" for control, subject in seen.red if control in one.controls]
+
+
+def batches(todo: Sequence[Mutation], size: int) -> Iterable[list[Mutation]]:
+    """Pack mutations that can be told apart, as they come, at most `size` at once."""
+    left = list(todo)
+    while left:
+        batch: list[Mutation] = []
+        for one in left:
+            if len(batch) < size and not any(one.collides(other) for other in batch):
+                batch.append(one)
+        left = [one for one in left if one not in batch]
+        yield batch
+
+
+@dataclass
+class Row:
+    """One mutation's outcome: `named`, `seen` (something turned, but not its name), `survived`, `not made`."""
+
+    mutation: Mutation
+    outcome: str
+    said: list[str]
+    run: str = ""
+
+
+class Campaign:
+    """Judges batches against what the untouched lab says; a baseline is taken anew when the lab has changed by itself."""
+
+    def __init__(self, world: Lab) -> None:
+        self.world = world
+        self.clean: list[Seen] = []
+        self.baseline: Seen | None = None
+
+    def untouched(self) -> Seen:
+        """Look at the lab as it is."""
+        seen = drift()
+        self.clean.append(seen)
+        self.baseline = seen
+        print(f"untouched: {len(seen.objects)} objects differ, {len(seen.red)} controls red or undecided ({seen.took_s:.0f} s)", flush=True)
+        return seen
+
+    def judge(self, batch: Sequence[Mutation]) -> list[Row]:
+        """Make a batch, look once, undo it."""
+        assert self.baseline is not None
+        problems = {}
+        for one in batch:
+            problems[one.number] = apply(self.world, one, one.do)
+        broken = ""
+        try:
+            made = [one for one in batch if not problems[one.number]]
+            seen = self._look(made) if made else None
+        except NotJudged as exc:
+            seen, broken = None, str(exc)
+        finally:
+            for one in reversed(batch):
+                self._undo(one)
+        if broken and len(made) > 1:
+            print(f"broke off, so halves: {broken[:300]}", flush=True)
+            return [row for part in (batch[::2], batch[1::2]) for row in self.judge(part)]
+        rows = []
+        for one in batch:
+            if broken and not problems[one.number]:  # made alone, it ended the drift run: seen, and named if those words name it
+                named = any(name.split(":", 1)[1] in broken for name, _ in one.objects)
+                rows.append(Row(one, "named" if named else "seen", [broken[:300]]))
+                continue
+            if problems[one.number] or seen is None:
+                rows.append(Row(one, "not made", [problems[one.number]]))
+                continue
+            red = {name: words for name, words in seen.red.items() if name not in self.baseline.red}
+            fresh = Seen(seen.objects - self.baseline.objects, red, seen.run, seen.took_s)
+            said = matches(one, fresh)
+            alone = len(made) == 1 and bool(fresh.objects or fresh.red)
+            words = said or sorted([f"{op} {name} on {host}" for host, name, op in fresh.objects] + [control for control, _ in fresh.red])
+            rows.append(Row(one, "named" if said else "seen" if alone else "survived", words[:6] if said or alone else [], seen.run))
+        return rows
+
+    def _undo(self, one: Mutation) -> None:
+        problem = apply(self.world, one, one.undo)
+        if problem:
+            print(f"NOT UNDONE {one.number} {one.host} {one.what}: {problem}", flush=True)
+
+    def _look(self, made: Sequence[Mutation]) -> Seen:
+        if made[0].by_plan:
+            began = time.monotonic()
+            found = self.world.observe({control for one in made for control in one.controls})
+            return Seen(set(), {(control, made[0].host): " ".join(said) for control, said in found.items() if said[0] != "pass"}, "plan",
+                        time.monotonic() - began)
+        return drift()
+
+
+def run(world: Lab, todo: Sequence[Mutation], size: int, told: Any) -> tuple[list[Row], Campaign]:
+    """Judge all; what was not named in a batch is judged again in smaller ones, at last alone."""
+    campaign = Campaign(world)
+    rows: dict[int, Row] = {}
+    campaign.untouched()
+    for width in (size, 8, 1):
+        open_ = [one for one in todo if one.number not in rows or rows[one.number].outcome == "survived"]
+        if width < size and width == 1:
+            open_ = open_[:MOST_ALONE]
+        for part in ([one for one in open_ if not one.by_plan], [one for one in open_ if one.by_plan]):
+            for batch in batches(part, width):
+                for row in campaign.judge(batch):
+                    rows[row.mutation.number] = row
+                told(list(rows.values()), campaign)
+                count = Counter(row.outcome for row in rows.values())
+                print(f"{utc()} width {width}, {len(batch)} made: {dict(count)}", flush=True)
+    campaign.untouched()
+    return list(rows.values()), campaign
+
+
+MOST_ALONE = 12
+
+
+def kept(seed: str) -> dict[str, Any]:
+    """Return the record of this seed as far as it goes: rows by number, and the drift runs on the untouched lab."""
+    if not RECORD.is_file():
+        return {"rows": [], "clean": []}
+    found = dict(json.loads(RECORD.read_text("utf-8")))
+    return found if found["figures"]["seed"] == seed and found.get("bound") == bound.now("drift_campaign") else {"rows": [], "clean": []}
+
+
+def write(fresh: Sequence[Row], campaign: Campaign, seed: str, before: dict[str, Any]) -> None:
+    """Write the record: what an earlier part of this campaign held, and what is new."""
+    new = {row.mutation.number: {"number": row.mutation.number, "host": row.mutation.host, "family": row.mutation.family,
+                                 "what": row.mutation.what, "outcome": row.outcome, "said": row.said} for row in fresh}
+    rows = sorted([one for one in before["rows"] if one["number"] not in new] + list(new.values()), key=lambda one: int(one["number"]))
+    clean = [*before["clean"], *({"run": one.run, "red": len(one.red), "took_s": round(one.took_s, 1),
+                                  "objects": sorted(f"{op} {name} on {host}" for host, name, op in one.objects)} for one in campaign.clean)]
+    count = Counter(one["outcome"] for one in rows)
+    made, detected = len(rows) - count["not made"], count["named"] + count["seen"]
+    families = {family: dict(Counter(one["outcome"] for one in rows if one["family"] == family))
+                for family in sorted({one["family"] for one in rows})}
+    figures = {"changes made on the hosts": made, "detected": detected, "named right": count["named"],
+               "survived": count["survived"], "could not be made": count["not made"],
+               "detected, percent": round(100 * detected / made, 1) if made else 0,
+               "named right, percent": round(100 * count["named"] / made, 1) if made else 0,
+               "drift runs on the untouched lab": len(clean),
+               "of them that named a managed object": sum(bool(one["objects"]) for one in clean), "seed": seed}
+    notes = [f"{one['outcome']}: number {one['number']}, {one['family']} on {one['host']}: {one['what']}"
+             + (f" (seen: {', '.join(one['said'])})" if one["said"] else "") for one in rows if one["outcome"] in ("survived", "seen")]
+    body = {"title": "Changes behind golive's back", "at": utc(), "bound": bound.now("drift_campaign"), "figures": figures,
+            "families": families, "clean": clean, "rows": rows,
+            "about": "Random changes to what golive manages or observes on the lab's hosts; the drift playbook has to name object or "
+                     "control. Each is made again by `python -m tests.faults.mutate.drifting --replay NUMBER`.",
+            "notes": notes}
+    write_atomic(RECORD, (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode(), 0o644)
+
+
+def main() -> int:
+    """Run the campaign; 2 when a change survived."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.mutate.drifting", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seed", default="20261121")
+    parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--batch", type=int, default=40)
+    parser.add_argument("--replay", type=int)
+    parser.add_argument("--dry", action="store_true", help="write no record")
+    options = parser.parse_args()
+    world = Lab()
+    try:
+        place = ground(world)
+        numbers = [options.replay] if options.replay is not None else range(options.first, options.first + options.count)
+        alone = options.replay is not None or options.dry
+        before = {"rows": [], "clean": []} if alone else kept(options.seed)
+        there = {one["number"] for one in before["rows"] if one["outcome"] == "named"}
+        todo = [surroundings.mutation(options.seed, number, place) for number in numbers if number not in there]
+        rows, _ = run(world, todo, options.batch,
+                      (lambda *_: None) if alone else (lambda rows, one: write(rows, one, options.seed, before)))
+    finally:
+        world.close()
+    left = [row for row in rows if row.outcome != "named"]
+    for row in left if not alone else rows:
+        print(f"{row.outcome}: {row.mutation.number} {row.mutation.family} on {row.mutation.host}: {row.mutation.what} {row.said}")
+    return 2 if any(row.outcome in ("survived", "seen") for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
