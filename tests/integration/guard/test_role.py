@@ -21,7 +21,7 @@ from ..exchange_sandbox.conftest import Sandbox, free_port, make_sandbox  # noqa
 from ..sets.conftest import Lab, wait_for
 from .tls import self_signed
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1500)]      # four runs of three roles, on a machine that others load too
 ROOT = Path(__file__).resolve().parents[3]
 GATEWAY = "172.30.89.1"
 INVENTORY = """\

@@ -37,9 +37,9 @@ from tests.integration.kill_switch.scene import FILE
 from tests.integration.sets.conftest import ROOT, Lab
 
 RECORD = pairs.RECORD.with_name("kill_hosts.json")
-NETWORK, GATEWAY, LAB = "172.30.96.0/24", "172.30.96.1", "killtest"
+NETWORK, GATEWAY, LAB = "172.30.99.0/24", "172.30.99.1", "killtest"
 KILLER, SECOND, BOT = "killer", "second", "bot"
-ADDRESSES = {KILLER: "172.30.96.21", SECOND: "172.30.96.22", BOT: "172.30.96.23"}
+ADDRESSES = {KILLER: "172.30.99.21", SECOND: "172.30.99.22", BOT: "172.30.99.23"}
 UNIT, CASE, PROGRAM = "bot-live.service", "/run/golive-case", "/usr/local/lib/golive/kill_switch.py"
 PATIENCE_S = 150.0
 PAIRS = 12

@@ -69,3 +69,16 @@ def test_each_machine_has_a_key_of_its_own_and_each_is_asked_about_from_its_own_
         "credential": given, "unit": machine}
     known = yaml.safe_load((ROLE.parents[1] / "inventories/kraken-micro/group_vars/all/exchange.yml").read_text())
     assert given in known["exchange_key_references"]
+
+
+def test_what_the_printed_card_says_to_type_is_there() -> None:
+    card = (ROLE.parents[1] / "docs/emergency-card.md").read_text()
+    typed = [line.strip() for line in card.splitlines() if line.startswith("    ")]
+    assert typed[0] == "sudo kill_switch.py --now"
+    tasks = yaml.safe_load((ROLE / "tasks/machine.yml").read_text())
+    links = [link for task in tasks for link in task.get("managed_files", {}).get("links", [])]
+    assert {"path": "/usr/local/sbin/kill_switch.py", "to": "/usr/local/lib/golive/kill_switch.py"} in links
+    assert (ROLE.parents[1] / typed[2]).is_file()
+    for word in ("flat", "held with stops", "NAKED", "may still be trading", "--fenced", "--dry-run"):
+        assert word in card
+        assert word in (ROLE.parents[1] / "module_utils/golive/kill_switch/kill_switch.py").read_text()
