@@ -88,7 +88,7 @@ def crash(world: Lab, one: dict[str, Any]) -> dict[str, Any]:
         acts[one["kind"]](process)
 
     try:
-        ended = driving.journey(at_task=one["task"], delay_s=one["delay_s"], act=act)
+        ended = driving.journey("-vvvv", "--diff", at_task=one["task"], delay_s=one["delay_s"], act=act)
     finally:
         if one["kind"] == "cable":
             lab("heal", one["host"])
@@ -101,6 +101,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.journeys.crash", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--reference", type=Path, required=True)
     parser.add_argument("--take", action="store_true", help="only write the state of the lab as it is to the reference")
+    parser.add_argument("--outputs", type=Path, help="keep what the runs say at -vvvv there, for the search for secrets")
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--seed", default="20261121")
     parser.add_argument("--tasks", type=int, default=230, help="about how many tasks a journey has")
@@ -111,13 +112,14 @@ def main() -> int:
         options.reference.write_text(json.dumps({"objects": objects, "state": state.look(world, objects)}))
         world.close()
         return 0
+    driving.OUTPUTS = options.outputs
     reference = json.loads(options.reference.read_text())
     lab("reset", *HOSTS)
     rows = []
     for one in crashes(options.seed, options.count, options.tasks):
         rows.append(crash(world, one))
         print(json.dumps(rows[-1]), flush=True)
-    ended = driving.to_its_end()
+    ended = driving.to_its_end("-vvvv", "--diff")
     world = Lab()  # the profile and the addresses of the newest run
     found = state.look(world, reference["objects"])
     words = state.different(reference["state"], found)

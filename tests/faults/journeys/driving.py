@@ -23,6 +23,8 @@ from ..harness.lab import INVENTORY
 
 BIN = Path(sys.executable).parent
 LONGEST_S = 1500.0
+#: where what the runs say is kept for the search for secrets; None: nowhere
+OUTPUTS: Path | None = None
 
 
 @dataclass
@@ -74,6 +76,9 @@ def journey(*arguments: str, at_task: int = 0, delay_s: float = 0.0,
     finally:
         watch.cancel()
     code = process.wait()
+    if OUTPUTS is not None:
+        OUTPUTS.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (OUTPUTS / f"{process.pid}.txt").write_text("".join(output), "utf-8")
     return Ended(code, "".join(output), RunDir((reports_of(compiled.SYSTEM) / "latest").resolve()), tasks, time.monotonic() - began)
 
 
@@ -82,14 +87,14 @@ def kill_all(process: subprocess.Popen[str]) -> None:
     os.killpg(process.pid, signal.SIGKILL)
 
 
-def to_its_end(attempts: int = 6) -> list[Ended]:
+def to_its_end(*arguments: str, attempts: int = 6) -> list[Ended]:
     """Run the journey until it is at its end, or until waiting does not help; a closed gate that says `until` is waited for."""
-    found = [journey()]
+    found = [journey(*arguments)]
     while found[-1].code != 0 and len(found) < attempts:
         until = found[-1].until()
         if until is not None:
             time.sleep(min(120.0, max(0.0, (parse_utc(until) - datetime.now(UTC)).total_seconds())))
         elif found[-1].code not in (4,) and len(found) > 2:
             break
-        found.append(journey())
+        found.append(journey(*arguments))
     return found

@@ -3,7 +3,7 @@
 Many are made at once where they cannot be mistaken for each other, then one drift run looks, then all are undone. What was not named is
 made again with fewer beside it, at last alone: what then is not seen at all has survived, and its number is the counterexample.
 
-    --seed S    --count N    --batch N    --clean N (drift runs on the untouched lab)    --replay NUMBER    --first NUMBER
+    --seed S    --count N    --first NUMBER    --widths 60,8,1    --again    --replay NUMBER
 """
 from __future__ import annotations
 
@@ -191,15 +191,13 @@ class Campaign:
         return drift()
 
 
-def run(world: Lab, todo: Sequence[Mutation], size: int, told: Any) -> tuple[list[Row], Campaign]:
+def run(world: Lab, todo: Sequence[Mutation], widths: Sequence[int], told: Any) -> tuple[list[Row], Campaign]:
     """Judge all; what was not named in a batch is judged again in smaller ones, at last alone."""
     campaign = Campaign(world)
     rows: dict[int, Row] = {}
     campaign.untouched()
-    for width in (size, 8, 1):
+    for width in widths:
         open_ = [one for one in todo if one.number not in rows or rows[one.number].outcome == "survived"]
-        if width < size and width == 1:
-            open_ = open_[:MOST_ALONE]
         for part in ([one for one in open_ if not one.by_plan], [one for one in open_ if one.by_plan]):
             for batch in batches(part, width):
                 for row in campaign.judge(batch):
@@ -209,9 +207,6 @@ def run(world: Lab, todo: Sequence[Mutation], size: int, told: Any) -> tuple[lis
                 print(f"{utc()} width {width}, {len(batch)} made: {dict(count)}", flush=True)
     campaign.untouched()
     return list(rows.values()), campaign
-
-
-MOST_ALONE = 12
 
 
 def kept(seed: str) -> dict[str, Any]:
@@ -255,7 +250,8 @@ def main() -> int:
     parser.add_argument("--seed", default="20261121")
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--batch", type=int, default=40)
+    parser.add_argument("--widths", default="60,8,1", help="how many at once, then of those that were not named, and so on")
+    parser.add_argument("--again", action="store_true", help="only those of the record that were not named")
     parser.add_argument("--replay", type=int)
     parser.add_argument("--dry", action="store_true", help="write no record")
     options = parser.parse_args()
@@ -266,8 +262,10 @@ def main() -> int:
         alone = options.replay is not None or options.dry
         before = {"rows": [], "clean": []} if alone else kept(options.seed)
         there = {one["number"] for one in before["rows"] if one["outcome"] == "named"}
+        if options.again:
+            numbers = sorted(one["number"] for one in before["rows"])
         todo = [surroundings.mutation(options.seed, number, place) for number in numbers if number not in there]
-        rows, _ = run(world, todo, options.batch,
+        rows, _ = run(world, todo, [int(one) for one in options.widths.split(",")],
                       (lambda *_: None) if alone else (lambda rows, one: write(rows, one, options.seed, before)))
     finally:
         world.close()
