@@ -12,8 +12,6 @@ def _break(world: Lab) -> None:
 
 
 TRIALS = (
-    Fault(
-        "lab", "store", red("secrets.audit_and_unseal"), _break, seal_state, unseal, unwatched=("secrets.strength", "secrets.least_privilege", "secrets.default_logins_refused"),
-        settle_s=30, order=4,
-    ),
+    Fault("lab", "store", red("secrets.audit_and_unseal"), _break, seal_state, unseal, settle_s=30, order=4,
+          unwatched=("secrets.strength", "secrets.least_privilege", "secrets.default_logins_refused")),
 )
