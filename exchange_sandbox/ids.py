@@ -6,6 +6,7 @@ import hashlib
 import string
 
 _ALPHABET = string.ascii_uppercase + "234567"
+_LETTERS = bytes(ord(_ALPHABET[byte & 31]) for byte in range(256))
 
 
 class Ids:
@@ -29,5 +30,5 @@ class Ids:
         """Return the next id like `OQCLML-BW3P3-BUCMWZ` (6-5-6 letters and digits, first letter by kind)."""
         count = self.number(letter)
         raw = hashlib.sha256(("%s:%s:%d" % (self._seed, letter, count)).encode()).digest()
-        text = "".join(_ALPHABET[byte & 31] for byte in raw[:16])
+        text = raw[:16].translate(_LETTERS).decode()
         return "%s%s-%s-%s" % (letter, text[:5], text[5:10], text[10:16])

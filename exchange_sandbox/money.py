@@ -28,9 +28,12 @@ __all__ = [
 ]
 
 
+_QUANTA = tuple(ONE.scaleb(-decimals) for decimals in range(32))
+
+
 def quantum(decimals: int) -> Decimal:
     """Return the smallest step of a number with so many decimal places."""
-    return ONE.scaleb(-decimals)
+    return _QUANTA[decimals] if 0 <= decimals < len(_QUANTA) else ONE.scaleb(-decimals)
 
 
 def fixed(value: Decimal, decimals: int, rounding: str = ROUND_HALF_UP) -> str:

@@ -106,7 +106,9 @@ class Order:
         for name in _DECIMALS:
             value = out[name]
             if value is not None:
-                out[name] = format(value, "f")
+                text = str(value)
+                # An exponent is what tells the two forms apart; str is the faster one.
+                out[name] = format(value, "f") if "E" in text else text
         return out
 
     @classmethod

@@ -132,8 +132,8 @@ class Seen:
     def to_dict(self) -> dict[str, Any]:
         return {
             "id": self.id,
-            "at": round(self.at, 6),
-            "real": round(self.real, 6),
+            "at": self.at,
+            "real": self.real,
             "venue": self.venue,
             "transport": self.transport,
             "endpoint": self.endpoint,

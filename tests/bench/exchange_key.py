@@ -147,8 +147,15 @@ def main() -> int:
     load = os.getloadavg()[0]
     print(
         json.dumps(
-            {"python": sys.version.split()[0], "load": round(load, 1), "floor": floor, "probe": probe, "unit": unit, "measured": found,
-             "broken": broken},
+            {
+                "python": sys.version.split()[0],
+                "load": round(load, 1),
+                "floor": floor,
+                "probe": probe,
+                "unit": unit,
+                "measured": found,
+                "broken": broken,
+            },
             indent=1,
         )
     )

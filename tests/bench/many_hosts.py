@@ -7,6 +7,7 @@ it and answers each question as the probe would (facts by which the control is g
 settings, the plan, the script with its sources, the answers' reading, the run directory, the judge and the gate. So it leaves out ssh
 (about 40 ms of CPU a host for the first connection) and what a host itself needs (`tests.bench.observe` measures that).
 """
+
 from __future__ import annotations
 
 import argparse
@@ -73,26 +74,55 @@ def checkout(path: Path, hosts: int, checks: int) -> None:
             shutil.copy(source, path / name)
     names = {f"h{number:04}": {} for number in range(hosts)}
     controls: dict[str, dict[str, Any]] = {
-        f"file.n{number}": {"title": f"file {number}", "severity": "low", "phase": "preflight", "seen_from": "target", "probe": "file",
-                            "ask": {"path": f"/etc/bench/{number}.conf"}, "expect": {"mode": "$bench_mode", "owner": "root"},
-                            "witness": ["kernel"], "remedy": "operator", "how": "Look.", "faults": ["none"]} for number in range(checks)}
+        f"file.n{number}": {
+            "title": f"file {number}",
+            "severity": "low",
+            "phase": "preflight",
+            "seen_from": "target",
+            "probe": "file",
+            "ask": {"path": f"/etc/bench/{number}.conf"},
+            "expect": {"mode": "$bench_mode", "owner": "root"},
+            "witness": ["kernel"],
+            "remedy": "operator",
+            "how": "Look.",
+            "faults": ["none"],
+        }
+        for number in range(checks)
+    }
     facts = {name: {"exists": True, "mode": "0640", "owner": "root", "group": "root", "size": 10} for name in controls}
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    look = [{"import_playbook": "open.yml"},
-            {"hosts": "targets", "gather_facts": False, "tasks": [{"name": "Observe", "observe": {"phase": "preflight"}}]},
-            {"hosts": "controller", "gather_facts": False, "tasks": [{"name": "Gate", "gate": {"phase": "preflight"}}]}]
+    look = [
+        {"import_playbook": "open.yml"},
+        {"hosts": "targets", "gather_facts": False, "tasks": [{"name": "Observe", "observe": {"phase": "preflight"}}]},
+        {"hosts": "controller", "gather_facts": False, "tasks": [{"name": "Gate", "gate": {"phase": "preflight"}}]},
+    ]
     files: Mapping[str, Any] = {
-        "inventories/bench/lab.yml": {"all": {
-            "hosts": {"controller": local},
-            "children": {"rehearsal": {"hosts": {**names, "controller": {}}}, "bots": {"hosts": names},
-                         "targets": {"hosts": names, "vars": {"ansible_connection": "simulated"}},
-                         **{group: {} for group in ("production", "outsiders", "venues", "stores", "guards", "kill_machines", "drift_runners")}}}},
-        "inventories/bench/group_vars/all/bench.yml": {"bench_mode": "0640"}, "controls/bench.yml": controls,
+        "inventories/bench/lab.yml": {
+            "all": {
+                "hosts": {"controller": local},
+                "children": {
+                    "rehearsal": {"hosts": {**names, "controller": {}}},
+                    "bots": {"hosts": names},
+                    "targets": {"hosts": names, "vars": {"ansible_connection": "simulated"}},
+                    **{group: {} for group in ("production", "outsiders", "venues", "stores", "guards", "kill_machines", "drift_runners")},
+                },
+            }
+        },
+        "inventories/bench/group_vars/all/bench.yml": {"bench_mode": "0640"},
+        "controls/bench.yml": controls,
         "checklists/bench.yml": [{"section": "All", "items": [{"text": "all", "seed": ["bench-001"], "controls": sorted(controls)}]}],
-        "checklists/seeds/bench.tsv": "id\tline\ttext\nbench-001\t1\tall\n", "facts.json": json.dumps(facts),
+        "checklists/seeds/bench.tsv": "id\tline\ttext\nbench-001\t1\tall\n",
+        "facts.json": json.dumps(facts),
         "plugins/connection/simulated.py": CONNECTION % time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600)),
-        "playbooks/observe.yml": look, "ping.yml": [{"hosts": "targets", "gather_facts": False,
-                                           "tasks": [{"name": "Nothing", "ansible.builtin.raw": "true", "changed_when": False}]}]}
+        "playbooks/observe.yml": look,
+        "ping.yml": [
+            {
+                "hosts": "targets",
+                "gather_facts": False,
+                "tasks": [{"name": "Nothing", "ansible.builtin.raw": "true", "changed_when": False}],
+            }
+        ],
+    }
     for name, data in files.items():
         target = path / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -102,11 +132,23 @@ def checkout(path: Path, hosts: int, checks: int) -> None:
 def run(path: Path, playbook: str) -> tuple[float, float]:
     """Run a playbook; return wall and CPU seconds of the controller with its workers."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "GOLIVE_"))}
-    environment = {**kept, "PYTHONPATH": f"{path}/module_utils", "ANSIBLE_CONFIG": str(path / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1",
-                   "ANSIBLE_CONNECTION_PLUGINS": str(path / "plugins/connection"), "GOLIVE_BENCH_FACTS": str(path / "facts.json")}
+    environment = {
+        **kept,
+        "PYTHONPATH": f"{path}/module_utils",
+        "ANSIBLE_CONFIG": str(path / "ansible.cfg"),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_CONNECTION_PLUGINS": str(path / "plugins/connection"),
+        "GOLIVE_BENCH_FACTS": str(path / "facts.json"),
+    }
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run([str(Path(sys.executable).parent / "ansible-playbook"), playbook, "-i", "inventories/bench/lab.yml"], cwd=path,
-                          env=environment, text=True, capture_output=True, check=False)
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-playbook"), playbook, "-i", "inventories/bench/lab.yml"],
+        cwd=path,
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode != 0:
         raise SystemExit(f"bench: {playbook} did not end well: {done.stdout[-1500:]}{done.stderr[-800:]}")
@@ -154,8 +196,9 @@ def where_time_goes(path: Path, hosts: int) -> list[tuple[str, str]]:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.many_hosts", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.many_hosts", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--hosts", type=int, default=1000)
     parser.add_argument("--checks", type=int, default=300)
     parser.add_argument("--profile", action="store_true")
@@ -169,9 +212,15 @@ def main() -> int:
         took = run(path, "playbooks/observe.yml")
         all_seen(path, chosen.hosts, chosen.checks)
         parts = where_time_goes(path, chosen.hosts) if chosen.profile or chosen.write else []
-    rows = [("Ansible alone: one `raw` task a host", f"{bare[0]:.1f}", f"{bare[1]:.1f}", f"{1000 * bare[1] / chosen.hosts:.0f}"),
-            (f"golive: open, observe {chosen.checks} controls a host, judge", f"{took[0]:.1f}", f"{took[1]:.1f}",
-             f"{1000 * took[1] / chosen.hosts:.0f}")]
+    rows = [
+        ("Ansible alone: one `raw` task a host", f"{bare[0]:.1f}", f"{bare[1]:.1f}", f"{1000 * bare[1] / chosen.hosts:.0f}"),
+        (
+            f"golive: open, observe {chosen.checks} controls a host, judge",
+            f"{took[0]:.1f}",
+            f"{took[1]:.1f}",
+            f"{1000 * took[1] / chosen.hosts:.0f}",
+        ),
+    ]
     tables: list[Any] = [(("case", "wall s", "controller CPU s", "CPU ms a host"), rows)]
     if parts:
         tables.append((("part", "where its time goes"), parts))
@@ -181,9 +230,11 @@ def main() -> int:
             table.add_row(*line)
         Console().print(table)
     if chosen.write:
-        text = (f"{chosen.hosts} hosts simulated by a connection plugin in the controller's processes (no ssh, no work on a host), "
-                f"{chosen.checks} controls each, all judged; {os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f} "
-                "at the end. `python -m tests.bench.many_hosts --write`.")
+        text = (
+            f"{chosen.hosts} hosts simulated by a connection plugin in the controller's processes (no ssh, no work on a host), "
+            f"{chosen.checks} controls each, all judged; {os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f} "
+            "at the end. `python -m tests.bench.many_hosts --write`."
+        )
         put("many_hosts", f"{chosen.hosts} hosts", text, tables)
     return 0
 

@@ -3,6 +3,7 @@
 Promotion is compared with `sha256sum` and a copy that is synced as well, of the same file on the same disk, in turn and several
 times; the ratio is of the medians. Memory is the high-water mark of a process.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -62,12 +63,17 @@ def ready(place: Path, mib: int) -> tuple[m.World, dict[str, Any]]:
     shutil.rmtree(source)
     folder = m.evidence(place / "evidence", digest)
     validation = world.must("validate", candidate=digest, evidence=str(folder))["facts"]["validation"]
-    return world, {"candidate": digest, "validation": validation, "confirm": True,
-                   "approvals": str(m.approve(place / "approvals", digest, validation))}
+    return world, {
+        "candidate": digest,
+        "validation": validation,
+        "confirm": True,
+        "approvals": str(m.approve(place / "approvals", digest, validation)),
+    }
 
 
 def timed(act: Callable[[], Any]) -> tuple[float, float]:
     """Return (wall seconds, CPU seconds of this process and its children)."""
+
     def cpu() -> float:
         return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
@@ -90,16 +96,28 @@ def promotion(place: Path, mib: int, repeats: int) -> dict[str, float]:
     ours: list[tuple[float, float]] = []
     theirs: list[tuple[float, float]] = []
     model.read_bytes()[:1]
-    for _ in range(repeats):
+    for number in range(repeats):
         theirs.append(timed(baseline))
         copy.unlink()
         ours.append(timed(lambda: world.must("approve", **given)))
-        for path in (world.root / "models").iterdir():
+        for path in (world.root / "models").iterdir() if number < repeats - 1 else ():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    world.must("approve", **world.signed(1))
+    summed = timed(lambda: subprocess.run(["sha256sum", str(model)], check=True, stdout=subprocess.DEVNULL))[0]
+    back = world.must("rollback", reason="bench", candidate=given["candidate"])["facts"]
     wall, base = statistics.median(one[0] for one in ours), statistics.median(one[0] for one in theirs)
     work, base_work = statistics.median(one[1] for one in ours), statistics.median(one[1] for one in theirs)
-    return {"promotion_s": wall, "sha256sum_and_copy_s": base, "ratio": wall / base, "promotion_cpu_s": work,
-            "sha256sum_and_copy_cpu_s": base_work, "ratio_cpu": work / base_work}
+    return {
+        "promotion_s": wall,
+        "sha256sum_and_copy_s": base,
+        "ratio": wall / base,
+        "promotion_cpu_s": work,
+        "sha256sum_and_copy_cpu_s": base_work,
+        "ratio_cpu": work / base_work,
+        "sha256sum_s": summed,
+        "rollback_integrity_s": back["integrity_s"],
+        "rollback_switch_ms": back["switch_ms"],
+    }
 
 
 def long_log(world: m.World, moves: int) -> None:
@@ -114,8 +132,12 @@ def long_log(world: m.World, moves: int) -> None:
         for seq in range(3, moves + 1):
             old, new = lines[-1]["detail"]["pointer"], lines[seq % 2]["detail"]["pointer"] if seq > 3 else lines[0]["detail"]["pointer"]
             pointer = {**new, "seq": seq, "previous": old["digest"]}
-            line = {**lines[-1], "seq": seq, "prev": lines[-1]["hash"], "detail": {
-                **lines[0]["detail"], "pointer": pointer, "before": canonical.digest(before)}}
+            line = {
+                **lines[-1],
+                "seq": seq,
+                "prev": lines[-1]["hash"],
+                "detail": {**lines[0]["detail"], "pointer": pointer, "before": canonical.digest(before)},
+            }
             line["hash"] = audit.line_hash(line)
             handle.write(canonical.encode(line) + b"\n")
             before = canonical.encode(pointer) + b"\n"
@@ -135,17 +157,25 @@ def cheap_questions(place: Path, moves: int, repeats: int) -> dict[str, float]:
         pointer = world.pointer()
         assert pointer is not None
         switches.append(world.must("rollback", reason="bench", candidate=pointer["previous"])["facts"]["switch_ms"])
-    return {"info_ms": 1000 * statistics.median(one[0] for one in info), "info_cpu_ms": 1000 * statistics.median(one[1] for one in info),
-            "verify_s": verify[0], "verify_cpu_s": verify[1], "switch_ms": statistics.median(switches), "switch_worst_ms": max(switches)}
+    return {
+        "info_ms": 1000 * statistics.median(one[0] for one in info),
+        "info_cpu_ms": 1000 * statistics.median(one[1] for one in info),
+        "verify_s": verify[0],
+        "verify_cpu_s": verify[1],
+        "switch_ms": statistics.median(switches),
+        "switch_worst_ms": max(switches),
+    }
 
 
 def memory(mib: int) -> float:
     """Return the high-water mark in MiB of a process that registers, validates and approves a model of so many MiB."""
-    code = ("import sys, tempfile, resource; from pathlib import Path; from tests.bench import model_promotion as b\n"
-            "with tempfile.TemporaryDirectory(dir=sys.argv[2]) as place:\n"
-            "    world, given = b.ready(Path(place), int(sys.argv[1])); world.must('approve', **given)\n"
-            "hwm = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))  # ru_maxrss has the parent's\n"
-            "print(int(hwm.split()[1]) / 1024)")
+    code = (
+        "import sys, tempfile, resource; from pathlib import Path; from tests.bench import model_promotion as b\n"
+        "with tempfile.TemporaryDirectory(dir=sys.argv[2]) as place:\n"
+        "    world, given = b.ready(Path(place), int(sys.argv[1])); world.must('approve', **given)\n"
+        "hwm = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))  # ru_maxrss has the parent's\n"
+        "print(int(hwm.split()[1]) / 1024)"
+    )
     done = subprocess.run([sys.executable, "-c", code, str(mib), tempfile.gettempdir()], check=True, capture_output=True, text=True)
     return float(done.stdout)
 
@@ -155,14 +185,17 @@ def main() -> int:
     parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--approvals", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=[], choices=["promotion", "log", "memory"])
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="golive-bench-") as place:
-        (Path(place) / "a").mkdir()
-        (Path(place) / "b").mkdir()
-        found = {f"promotion of {chosen.mib} MiB": promotion(Path(place) / "a", chosen.mib, chosen.repeats),
-                 f"log of {chosen.approvals}": cheap_questions(Path(place) / "b", chosen.approvals, chosen.repeats)}
-    found["memory, MiB"] = {f"{size} MiB": memory(size) for size in (16, chosen.mib // 2)}
-    print(json.dumps(found, indent=1))
+    asked: dict[str, tuple[str, Callable[[Path], Any]]] = {
+        "promotion": (f"promotion of {chosen.mib} MiB", lambda place: promotion(place, chosen.mib, chosen.repeats)),
+        "log": (f"log of {chosen.approvals}", lambda place: cheap_questions(place, chosen.approvals, chosen.repeats)),
+        "memory": ("memory, MiB", lambda _place: {f"{size} MiB": memory(size) for size in (16, chosen.mib)}),
+    }
+    for name, (title, ask) in asked.items():
+        if not chosen.only or name in chosen.only:
+            with tempfile.TemporaryDirectory(prefix="golive-bench-") as place:
+                print(json.dumps({title: ask(Path(place))}, indent=1), flush=True)
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", file=sys.stderr)
     return 0
 

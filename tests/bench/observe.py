@@ -8,6 +8,7 @@ over ssh with a cold connection; rounds are interleaved in random order. Wall se
 The ratios are medians of the ratios of one round. Exit 1 when a ratio is worse than the journey issue asks. `--write` puts the table
 into docs/explanation/performance.md. The idea of the mix and the peers: the project's performance facts.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -96,58 +97,96 @@ def checks(count: int, kernel: dict[str, str]) -> dict[str, Check]:
 
 def _mode(i: int, _kernel: tuple[str, str]) -> Check:
     path = f"/etc/bench/mode{i}.conf"
-    return Check({"probe": "file", "ask": {"path": path}, "expect": {"mode": "$bench_mode", "owner": "root"}},
-                 ("file", {"path": path, "exists": True, "mode": "0640", "owner": "root"}),
-                 {"ansible.builtin.stat": {"path": path, "get_checksum": False}, "register": "r",
-                  "failed_when": "not r.stat.exists or r.stat.mode != '0640' or r.stat.pw_name != 'root'"})
+    return Check(
+        {"probe": "file", "ask": {"path": path}, "expect": {"mode": "$bench_mode", "owner": "root"}},
+        ("file", {"path": path, "exists": True, "mode": "0640", "owner": "root"}),
+        {
+            "ansible.builtin.stat": {"path": path, "get_checksum": False},
+            "register": "r",
+            "failed_when": "not r.stat.exists or r.stat.mode != '0640' or r.stat.pw_name != 'root'",
+        },
+    )
 
 
 def _line(i: int, _kernel: tuple[str, str]) -> Check:
     path, pattern = f"/etc/bench/line{i}.conf", f"^listen_port = 8{i}$"
-    return Check({"probe": "file", "ask": {"path": path, "content_matches": pattern}, "expect": {"matches": 1}},
-                 ("file", {"path": path, "exists": True, "contents": [f"/(?m){pattern}/"]}),
-                 {"ansible.builtin.slurp": {"path": path}, "register": "r",
-                  "failed_when": f"(r.content | b64decode) is not search('(?m){pattern}')"})
+    return Check(
+        {"probe": "file", "ask": {"path": path, "content_matches": pattern}, "expect": {"matches": 1}},
+        ("file", {"path": path, "exists": True, "contents": [f"/(?m){pattern}/"]}),
+        {
+            "ansible.builtin.slurp": {"path": path},
+            "register": "r",
+            "failed_when": f"(r.content | b64decode) is not search('(?m){pattern}')",
+        },
+    )
 
 
 def _kernel(_i: int, kernel: tuple[str, str]) -> Check:
     key, value = kernel
     path, pattern = "/proc/sys/" + key.replace(".", "/"), "^" + r"\s+".join(value.split()) + "$"
-    return Check({"probe": "file", "ask": {"path": path, "content_matches": pattern}, "expect": {"matches": 1}},
-                 ("kernel-param", {"name": key, "value": value}),
-                 {"ansible.builtin.command": {"argv": ["sysctl", "-n", key]}, "register": "r", "changed_when": False,
-                  "failed_when": f"r.stdout.split() != {value.split()!r}"})
+    return Check(
+        {"probe": "file", "ask": {"path": path, "content_matches": pattern}, "expect": {"matches": 1}},
+        ("kernel-param", {"name": key, "value": value}),
+        {
+            "ansible.builtin.command": {"argv": ["sysctl", "-n", key]},
+            "register": "r",
+            "changed_when": False,
+            "failed_when": f"r.stdout.split() != {value.split()!r}",
+        },
+    )
 
 
 def _service(i: int, _kernel: tuple[str, str]) -> Check:
-    return Check({"probe": "process", "ask": {"unit": f"bench{i}.service"}, "expect": {"running": True}},
-                 ("service", {"name": f"bench{i}", "running": True}),
-                 {"ansible.builtin.command": {"argv": ["systemctl", "is-active", f"bench{i}.service"]}, "changed_when": False})
+    return Check(
+        {"probe": "process", "ask": {"unit": f"bench{i}.service"}, "expect": {"running": True}},
+        ("service", {"name": f"bench{i}", "running": True}),
+        {"ansible.builtin.command": {"argv": ["systemctl", "is-active", f"bench{i}.service"]}, "changed_when": False},
+    )
 
 
 def _port(i: int, _kernel: tuple[str, str]) -> Check:
-    return Check({"probe": "port_reachable_from", "ask": {"address": "127.0.0.1", "ports": [8100 + i]}, "expect": {"open": {"len": 1}}},
-                 ("addr", {"address": f"tcp://127.0.0.1:{8100 + i}", "reachable": True, "timeout": 2000}),
-                 {"ansible.builtin.wait_for": {"port": 8100 + i, "host": "127.0.0.1", "timeout": 2}})
+    return Check(
+        {"probe": "port_reachable_from", "ask": {"address": "127.0.0.1", "ports": [8100 + i]}, "expect": {"open": {"len": 1}}},
+        ("addr", {"address": f"tcp://127.0.0.1:{8100 + i}", "reachable": True, "timeout": 2000}),
+        {"ansible.builtin.wait_for": {"port": 8100 + i, "host": "127.0.0.1", "timeout": 2}},
+    )
 
 
 def _command(i: int, _kernel: tuple[str, str]) -> Check:
-    return Check({"probe": "command", "ask": {"argv": ["echo", f"ok {i}"]}, "expect": {"rc": 0, "first_line": f"ok {i}"}},
-                 ("command", {"exec": f"echo ok {i}", "exit-status": 0, "stdout": [f"/^ok {i}$/"]}),
-                 {"ansible.builtin.command": {"argv": ["echo", f"ok {i}"]}, "register": "r", "changed_when": False,
-                  "failed_when": f"r.rc != 0 or r.stdout != 'ok {i}'"})
+    return Check(
+        {"probe": "command", "ask": {"argv": ["echo", f"ok {i}"]}, "expect": {"rc": 0, "first_line": f"ok {i}"}},
+        ("command", {"exec": f"echo ok {i}", "exit-status": 0, "stdout": [f"/^ok {i}$/"]}),
+        {
+            "ansible.builtin.command": {"argv": ["echo", f"ok {i}"]},
+            "register": "r",
+            "changed_when": False,
+            "failed_when": f"r.rc != 0 or r.stdout != 'ok {i}'",
+        },
+    )
 
 
 def _page(i: int, _kernel: tuple[str, str]) -> Check:
     url = f"http://127.0.0.1:{8100 + i}/h{i}.txt"
-    return Check({"probe": "http", "ask": {"url": url, "contains": f"status: ok {i}"}, "expect": {"status": 200, "contains": True}},
-                 ("http", {"url": url, "status": 200, "body": [f"status: ok {i}"]}),
-                 {"ansible.builtin.uri": {"url": url, "return_content": True, "status_code": 200}, "register": "r",
-                  "failed_when": f"r.status != 200 or 'status: ok {i}' not in r.content"})
+    return Check(
+        {"probe": "http", "ask": {"url": url, "contains": f"status: ok {i}"}, "expect": {"status": 200, "contains": True}},
+        ("http", {"url": url, "status": 200, "body": [f"status: ok {i}"]}),
+        {
+            "ansible.builtin.uri": {"url": url, "return_content": True, "status_code": 200},
+            "register": "r",
+            "failed_when": f"r.status != 200 or 'status: ok {i}' not in r.content",
+        },
+    )
 
 
 _BUILDERS: dict[str, Callable[[int, tuple[str, str]], Check]] = {
-    "mode": _mode, "line": _line, "kernel": _kernel, "service": _service, "port": _port, "command": _command, "page": _page}
+    "mode": _mode,
+    "line": _line,
+    "kernel": _kernel,
+    "service": _service,
+    "port": _port,
+    "command": _command,
+    "page": _page,
+}
 
 
 class Bench:
@@ -162,12 +201,22 @@ class Bench:
                 shutil.copytree(source, path / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, path / name)
-        self._file("inventories/bench/lab.yml", {"all": {
-            "hosts": {"controller": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}},
-            "children": {"rehearsal": {"hosts": {HOST: {"ansible_host": ADDRESS}, "controller": {}},
-                                       "vars": {"lab_network": NETWORK, "lab_name": LAB}},
-                         **{group: {"hosts": {HOST: {}}} for group in ("bots", "targets")},
-                         **{group: {} for group in ("production", "outsiders", "venues", "stores", "guards", "kill_machines")}}}})
+        self._file(
+            "inventories/bench/lab.yml",
+            {
+                "all": {
+                    "hosts": {"controller": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}},
+                    "children": {
+                        "rehearsal": {
+                            "hosts": {HOST: {"ansible_host": ADDRESS}, "controller": {}},
+                            "vars": {"lab_network": NETWORK, "lab_name": LAB},
+                        },
+                        **{group: {"hosts": {HOST: {}}} for group in ("bots", "targets")},
+                        **{group: {} for group in ("production", "outsiders", "venues", "stores", "guards", "kill_machines")},
+                    },
+                }
+            },
+        )
         self._file("inventories/bench/group_vars/all/bench.yml", {"bench_mode": "0640"})
         shutil.copytree(ROOT / "molecule/lab/inventory/group_vars/rehearsal", path / "inventories/bench/group_vars/rehearsal")
 
@@ -179,8 +228,13 @@ class Bench:
 
     def lab(self, *words: str) -> str:
         act, *rest = words
-        done = subprocess.run([sys.executable, "-m", "golive.lab", act, "-i", str(self.inventory), *rest], cwd=ROOT, text=True,
-                              capture_output=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "golive.lab", act, "-i", str(self.inventory), *rest],
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
         if done.returncode != 0:
             raise SystemExit(f"bench: {done.stdout}{done.stderr}")
         return done.stdout
@@ -192,8 +246,15 @@ class Bench:
         pairs = (line.split(" = ", 1) for line in listed if line.startswith(("net.ipv4.conf", "net.ipv6.conf")) and " = " in line)
         kernel = {key: value for key, value in pairs if value.strip()}
         made = checks(self.count, kernel)
-        common = {"severity": "low", "phase": "verify", "seen_from": "target", "witness": ["kernel"], "remedy": "operator", "how": "Look.",
-                  "faults": ["none"]}
+        common = {
+            "severity": "low",
+            "phase": "verify",
+            "seen_from": "target",
+            "witness": ["kernel"],
+            "remedy": "operator",
+            "how": "Look.",
+            "faults": ["none"],
+        }
         controls = {name: {"title": name, **common, **one.control} for name, one in made.items()}
         self._file("controls/bench.yml", controls)
         item = {"text": "all", "seed": ["bench-001"], "controls": sorted(controls)}
@@ -206,13 +267,23 @@ class Bench:
             goss.setdefault(section, {})[key] = entry
         target = self._file("goss.yaml", yaml.safe_dump(goss, width=10000))
         tasks = [{"name": name, **one.task} for name, one in made.items()]
-        plays = {"ping": [{"name": "Ping", "ansible.builtin.ping": {}}], "plain": tasks,
-                 "goss": [{"name": "goss", "changed_when": False,
-                           "ansible.builtin.command": {"argv": ["goss", "-g", "/etc/bench/goss.yaml", "validate", "--format", "json"]}}]}
+        plays = {
+            "ping": [{"name": "Ping", "ansible.builtin.ping": {}}],
+            "plain": tasks,
+            "goss": [
+                {
+                    "name": "goss",
+                    "changed_when": False,
+                    "ansible.builtin.command": {"argv": ["goss", "-g", "/etc/bench/goss.yaml", "validate", "--format", "json"]},
+                }
+            ],
+        }
         for name, work in plays.items():
             self._file(f"{name}.yml", [{"hosts": "targets", "gather_facts": name == "plain", "tasks": work}])
-        look = [{"import_playbook": "playbooks/open.yml"},
-                {"hosts": "targets", "gather_facts": False, "tasks": [{"name": "Observe", "observe": {"phase": "verify"}}]}]
+        look = [
+            {"import_playbook": "playbooks/open.yml"},
+            {"hosts": "targets", "gather_facts": False, "tasks": [{"name": "Observe", "observe": {"phase": "verify"}}]},
+        ]
         self._file("observe.yml", look)
         self._file("open.yml", look[:1])
         self._file("tuned.cfg", TUNED)
@@ -235,8 +306,13 @@ class Bench:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "GOLIVE_"))}
         before, began = self.cpu(), time.monotonic()
         with tempfile.TemporaryDirectory(prefix="b") as sockets:
-            environment = {**kept, "PYTHONPATH": f"{self.path}/module_utils", "ANSIBLE_CONFIG": str(self.path / config),
-                           "ANSIBLE_NOCOLOR": "1", "ANSIBLE_SSH_CONTROL_PATH_DIR": sockets}
+            environment = {
+                **kept,
+                "PYTHONPATH": f"{self.path}/module_utils",
+                "ANSIBLE_CONFIG": str(self.path / config),
+                "ANSIBLE_NOCOLOR": "1",
+                "ANSIBLE_SSH_CONTROL_PATH_DIR": sockets,
+            }
             command = [str(Path(sys.executable).parent / "ansible-playbook"), playbook, "-i", str(self.inventory)]
             done = subprocess.run(command, cwd=self.path, env=environment, text=True, capture_output=True, check=False)
             wall, used = time.monotonic() - began, self.cpu() - before
@@ -297,16 +373,21 @@ def summary(found: list[dict[str, tuple[float, float]]]) -> tuple[dict[str, tupl
         return statistics.median(one[case][figure] for one in found if case in one)
 
     middle = {case: (median(case, 0), median(case, 1)) for case in cases}
-    pairs = {"golive / ping": ("golive", "ping", 0), "golive / goss": ("golive", "goss", 0), "golive / plain tasks": ("golive", "plain", 0),
-             "target CPU, golive / goss": ("golive", "goss", 1)}
+    pairs = {
+        "golive / ping": ("golive", "ping", 0),
+        "golive / goss": ("golive", "goss", 0),
+        "golive / plain tasks": ("golive", "plain", 0),
+        "target CPU, golive / goss": ("golive", "goss", 1),
+    }
     ratios = {name: statistics.median(one[a][k] / one[b][k] for one in found if a in one and b in one) for name, (a, b, k) in pairs.items()}
     return middle, ratios
 
 
 def main() -> int:
     """Measure, print, and compare with what is asked."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.observe", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.observe", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--checks", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--plain-rounds", type=int, default=1)
@@ -315,8 +396,13 @@ def main() -> int:
     with bench(chosen.checks) as made:
         found = measure(made, chosen.rounds, chosen.plain_rounds)
     middle, ratios = summary(found)
-    words = {"ping": "one `ping` task, tuned", "golive": "golive: open a run, observe", "open": "golive: open a run only",
-             "goss": "goss through `command`, tuned", "plain": "one task a check, Ansible as shipped"}
+    words = {
+        "ping": "one `ping` task, tuned",
+        "golive": "golive: open a run, observe",
+        "open": "golive: open a run only",
+        "goss": "goss through `command`, tuned",
+        "plain": "one task a check, Ansible as shipped",
+    }
     rows = [(words[case], f"{wall:.2f}", f"{cpu:.2f}") for case, (wall, cpu) in middle.items()]
     rest = [(name, f"{value:.3f}", f"{LIMITS[name]:.3f}") for name, value in ratios.items()]
     tables = [(("case", "wall s", "target CPU s"), rows), (("ratio, median of rounds", "found", "asked at most"), rest)]
@@ -326,8 +412,10 @@ def main() -> int:
             table.add_row(*line)
         Console().print(table)
     if chosen.write:
-        text = (f"{chosen.checks} different checks on one lab host; {chosen.rounds} rounds, interleaved; {os.cpu_count()} cores, "
-                f"{platform.machine()}, load {os.getloadavg()[0]:.1f} at the end. `python -m tests.bench.observe`.")
+        text = (
+            f"{chosen.checks} different checks on one lab host; {chosen.rounds} rounds, interleaved; {os.cpu_count()} cores, "
+            f"{platform.machine()}, load {os.getloadavg()[0]:.1f} at the end. `python -m tests.bench.observe`."
+        )
         put("observe", f"{chosen.checks} controls on one host", text, tables)
     return 0 if all(value <= LIMITS[name] for name, value in ratios.items()) else 1
 

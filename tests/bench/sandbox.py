@@ -199,7 +199,9 @@ async def measure(args: argparse.Namespace, directory: Path) -> dict[str, Any]:
     for venue in ("kraken", "binance"):
         (directory / venue).mkdir()
         profile = Path(args.profile + "." + venue) if args.profile else None
-        with Process(directory / venue, True, profile, venues=[venue], market=CALM) as server:
+        with Process(
+            directory / venue, True, profile, venues=[venue], market=CALM, binance_weights=dict.fromkeys(("spot", "usdm", "sapi"), 10**9)
+        ) as server:
             clients = makers(server, venue, LINES)
             look(server, venue)
             await as_fast_as_it_goes(server, clients, args.requests // 20)

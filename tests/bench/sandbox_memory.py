@@ -86,10 +86,12 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--record", action="store_true")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        with Process(Path(directory), True, pairs=["XBTUSDT"], market={"tick_s": 1.0}) as server:
-            rows = uvloop.run(run(server, args.requests, Path(directory) / "state"))
-            faults = server.metric("sandbox_faults_total")
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Process(Path(directory), True, pairs=["XBTUSDT"], market={"tick_s": 1.0}) as server,
+    ):
+        rows = uvloop.run(run(server, args.requests, Path(directory) / "state"))
+        faults = server.metric("sandbox_faults_total")
     half = rows[len(rows) // 2]["rss_mib"]
     growth = rows[-1]["rss_mib"] / half - 1
     passed = growth <= MOST_GROWTH and not faults

@@ -1,4 +1,5 @@
 """Writes the tables of measurements into docs/explanation/performance.md, each between its own two marks."""
+
 from __future__ import annotations
 
 import re

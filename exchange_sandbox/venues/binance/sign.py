@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
+from functools import lru_cache
+from typing import Any
 
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 _SIGNATURE = re.compile(r"(?:^|&)signature=([^&]*)")
+
+
+@lru_cache(maxsize=1_024)
+def _keyed(secret: bytes) -> tuple[Any, Any]:
+    """Return SHA-256 states that have taken in the key (RFC 2104): two thirds of an HMAC of a short text is setting it up."""
+    block = (hashlib.sha256(secret).digest() if len(secret) > 64 else secret).ljust(64, b"\0")
+    return hashlib.sha256(block.translate(_INNER)), hashlib.sha256(block.translate(_OUTER))
 
 
 def signature(secret: bytes, payload: str) -> str:
     """Return the signature of query string and body, put together without a separator."""
-    return hmac.digest(secret, payload.encode(), "sha256").hex()
+    inner, outer = (state.copy() for state in _keyed(secret))
+    inner.update(payload.encode())
+    outer.update(inner.digest())
+    return str(outer.hexdigest())
 
 
 def split(query: str, body: str) -> tuple[str, str]:

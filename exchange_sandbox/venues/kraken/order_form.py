@@ -18,6 +18,7 @@ from .instruments import Pair, find_pair
 TYPES = ("market", "limit", *STOP_TYPES)
 SETTLE = "settle-position"
 _UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{32}|[\x21-\x7e]{1,18}")
+_CLOSE_NAMES = ("close[ordertype]", "close[price]", "close[price2]")
 _RELATIVE = re.compile(r"[+\-#]?[0-9.]+%?")
 #: documented parameters that no rule here covers: accepted by the venue, unjudged by the judge
 UNCOVERED = ("displayvol", "starttm", "asset_class", "broker")
@@ -36,12 +37,12 @@ class Form:
 
 def _text(params: dict[str, Any], name: str) -> str:
     value = params.get(name)
-    return "" if value is None else str(value)
+    return value if value.__class__ is str else "" if value is None else str(value)
 
 
 def truthy(value: Any) -> bool:
     """Read a flag of a form: true and 1 mean yes."""
-    return str(value).lower() in ("true", "1")
+    return value != "" and str(value).lower() in ("true", "1")
 
 
 def _choice(params: dict[str, Any], name: str, allowed: tuple[str, ...], default: str = "") -> str:
@@ -98,8 +99,9 @@ def read(params: dict[str, Any], account: str, order_id: str, last_price: dict[s
         raise KrakenError("EGeneral:Invalid arguments:volume")
     last = last_price[item.symbol]
     limit, stop, trail = _prices(params, kind, side, item, last)
-    flags = [flag for flag in _text(params, "oflags").split(",") if flag]
-    if set(flags) - {"post", "fcib", "fciq", "nompp", "viqc"}:
+    given = _text(params, "oflags")
+    flags = [flag for flag in given.split(",") if flag] if given else []
+    if flags and set(flags) - {"post", "fcib", "fciq", "nompp", "viqc"}:
         raise KrakenError("EGeneral:Invalid arguments:oflags")
     by_cost = "viqc" in flags
     if by_cost and kind != "market":
@@ -228,8 +230,8 @@ def _close(params: dict[str, Any]) -> Optional[dict[str, str]]:
     """Read the conditional close order: `close[ordertype]` and so on in a form, an object in JSON."""
     names = ("ordertype", "price", "price2")
     nested = params.get("close")
-    source = nested if isinstance(nested, dict) else {name: params.get("close[%s]" % name) for name in names}
-    close = {name: str(source[name]) for name in names if source.get(name) not in (None, "")}
+    source = nested if isinstance(nested, dict) else dict(zip(names, map(params.get, _CLOSE_NAMES), strict=True))
+    close = {name: str(value) for name in names if (value := source.get(name)) is not None and value != ""}
     if not close:
         return None
     _check_close(close)
