@@ -400,9 +400,10 @@ def campaign(chosen: list[tuple[tuple[str, ...], str, str]], keep: Callable[[dic
         place = Path(base) / "lab"
         place.mkdir()
         sandbox = pairs.start_exchange(Path(base) / "exchange")
-        hosts = Hosts(place)
+        hosts: Hosts | None = None
         gateway: Gateway | None = None
         try:
+            hosts = Hosts(place)
             gateway = Gateway(place, sandbox.venue)
             hosts.build(gateway.url, json.dumps({"key": "SANDBOXnone", "secret": "bm8ga2V5IG9mIGFueWJvZHk="}))
             print("the sealed key opens in %s ms" % hosts.sealed_ms(), flush=True)
@@ -420,7 +421,8 @@ def campaign(chosen: list[tuple[tuple[str, ...], str, str]], keep: Callable[[dic
         finally:
             if gateway is not None:
                 gateway.stop()
-            hosts.lab.tool("down")
+            if hosts is not None:
+                hosts.lab.tool("down")
             sandbox.stop(9)
     return results
 
