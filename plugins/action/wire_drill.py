@@ -9,10 +9,13 @@ from golive.rehearsal.wire import run, scenarios
 
 
 class ActionModule(ReleaseAction):
-    """Task `wire_drill:` with `names` (default: all), on the controller; no host is touched. A dry run names what it would sign."""
+    """Task `wire_drill:` with `names` (default: those of every system), on the controller; no host is touched.
+
+    A dry run names what it would sign.
+    """
 
     def act(self, joined: session.Session, host: str, task_vars: dict[str, Any]) -> dict[str, Any]:
         del host
-        names = self.names(scenarios.SCENARIOS)
+        names = self.names(run.known(), scenarios.SCENARIOS)
         return self.make(joined, task_vars, names, lambda directory, about, controls: run.run(
             session.ROOT, joined.system, names, directory, self.archive(task_vars), about, controls))

@@ -20,9 +20,13 @@ class RehearsalAction(MoneyAction):
     kind = "drill"
     needs_hosts = True
 
-    def names(self, known: Collection[str]) -> list[str]:
-        """Return the names of the task's argument, all known ones by default. Raises GoliveError for one that nobody wrote."""
-        _, given = self.validate_argument_spec({"names": {"type": "list", "elements": "str", "default": list(known)}})
+    def names(self, known: Collection[str], default: Collection[str] | None = None) -> list[str]:
+        """Return the names of the task's argument, by default all known ones or those of `default`.
+
+        Raises GoliveError for one that nobody wrote.
+        """
+        wanted = list(known if default is None else default)
+        _, given = self.validate_argument_spec({"names": {"type": "list", "elements": "str", "default": wanted}})
         unknown = sorted(set(given["names"]) - set(known))
         if unknown:
             raise GoliveError("nothing of this name is there to be run", found=", ".join(unknown), expected=", ".join(sorted(known)))

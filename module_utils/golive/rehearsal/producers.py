@@ -16,7 +16,7 @@ from .. import catalogue, session
 from ..exchange import quiet
 from . import bot_ci, drift, load, rebuild, soak
 from .drills import catalogue as hosts
-from .wire import scenarios
+from .wire import run
 
 BEGIN, END = "<!-- records -->", "<!-- /records -->"
 # Probe that reads a record: (what kind of record, the word of `ask` that names it).
@@ -61,7 +61,7 @@ def action(record: Record) -> str | None:
         return "collect_evidence" if record.name in bot_ci.SUITES else None
     if record.kind == "load":
         return "load_drill" if record.name in load.LOADS else "soak" if record.name in soak.WINDOWS else None
-    if record.name in scenarios.SCENARIOS:
+    if record.name in run.known():
         return "wire_drill"
     return "drill" if record.name in hosts.DRILLS else SINGLE.get(record.name)
 

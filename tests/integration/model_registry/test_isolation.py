@@ -1,6 +1,8 @@
 """Who can see what, tried as the users themselves on a real host: each closed door has an open one beside it."""
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from tests.integration.sets.conftest import wait_for
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
 
 
-DENIED = ("denied", "not permitted", "no such file")
+DENIED = ("denied", "not permitted")      # what is not there proves nothing
 
 
 def open_to(host: Host, user: str, commands: list[str], before: str = "") -> list[str]:
@@ -41,39 +43,56 @@ def test_the_live_user_reads_the_pointer_and_the_approved_model(registry: Host, 
 INSIDE = [
     f"ls {CRYPTO}/candidates", f"ls {CRYPTO}/models", f"ls {CRYPTO}/validations", f"cat {CRYPTO}/models/approvals.jsonl", f"ls {CRYPTO}",
     f"cat {CRYPTO}/candidates/$FIRST/files/model.onnx", f"touch {CRYPTO}/models/x", f"rm -f {CRYPTO}/models/approved_model.json",
-    f"echo x >> {CRYPTO}/models/approved_model.json", f"ls {CRYPTO}/incoming", f"ls {SWING}", f"cat {SWING}/models/approved_model.json",
-    f"ln -s {CRYPTO}/candidates /tmp/l$$ && ls /tmp/l$$/", f"ln {CRYPTO}/candidates/$FIRST/files/model.onnx /var/tmp/h$$",
-    f"ln {CRYPTO}/models/$FIRST/files/model.onnx /var/tmp/h$$", f"ln -s {SWING}/models /tmp/s$$ && ls /tmp/s$$/",
-    f"cat /proc/1/root{CRYPTO}/models/approvals.jsonl", "ls /proc/$HOLDER/fd/", f"cat /proc/$HOLDER/root{CRYPTO}/models/approvals.jsonl",
-    "ls /srv/bound/", "cat /srv/bound/$FIRST/files/model.onnx"]
+    f"echo x >> {CRYPTO}/models/approved_model.json", f"ls {CRYPTO}/incoming", f"ls {CRYPTO}/shadow",
+    f"ln {CRYPTO}/models/$FIRST/files/model.onnx /var/tmp/h$$", f"cat {CRYPTO}/validations/$FIRST/*/record.json"]
 
 
-def test_the_live_user_reaches_nothing_else(registry: Host, approved: dict[str, Any]) -> None:
-    """By path, symlink, hard link, /proc of the owner's own process, and through a bind mount that root made."""
-    registry.must(f"mkdir -p /srv/bound && (mountpoint -q /srv/bound || mount --bind {CRYPTO}/candidates /srv/bound)")
-    folder = approved["first"]["candidate"].removeprefix("sha256:")
-    hold = f"exec 3<{CRYPTO}/models/approvals.jsonl; echo $$ > /run/holder/pid; exec sleep 600"
-    registry.must("install -d -o model-registry /run/holder; rm -f /run/holder/pid; "
-                  f"runuser -u model-registry -- sh -c '{hold}' > /dev/null 2>&1 &")
-    holder = wait_for(lambda: "".join(registry.shell("cat /run/holder/pid").stdout.split()), "the owner's process to hold the log open")
-    names = f"FIRST={folder}; HOLDER={holder};"
+def other_ways(root: str, file: str, bound: str) -> list[str]:
+    """Return the ways around a closed path: symlink, hard link, bind mount, and the /proc of a process that holds it open."""
+    return [f"ls {root}/", f"cat {root}/{file}", f"echo x >> {root}/{file}", f"ln -s {root} /tmp/l$$ && ls /tmp/l$$/",
+            f"ln -s {root}/{file} /tmp/f$$ && cat /tmp/f$$", f"ln {root}/{file} /var/tmp/h$$", f"ls {bound}/", f"cat {bound}/{file}",
+            f"cat /proc/1/root{root}/{file}", "ls /proc/$HOLDER/fd/", "cat /proc/$HOLDER/fd/3", f"cat /proc/$HOLDER/root{root}/{file}"]
+
+
+@contextmanager
+def held(host: Host, owner: str, root: str, file: str) -> Iterator[str]:
+    """Bind-mount a root to another place and have its owner hold a file in it open; gives the owner's process id."""
+    bound = f"/srv/bound-{owner}"
+    host.must(f"mkdir -p {bound} && (mountpoint -q {bound} || mount --bind {root} {bound})")
+    hold = f"exec 3<{root}/{file}; echo $$ > /run/holder-{owner}/pid; exec sleep 600"
+    host.must(f"install -d -o {owner} /run/holder-{owner}; rm -f /run/holder-{owner}/pid; "
+              f"runuser -u {owner} -- sh -c '{hold}' > /dev/null 2>&1 &")
+    pid = wait_for(lambda: "".join(host.shell(f"cat /run/holder-{owner}/pid").stdout.split()), "the owner's process to hold the file open")
     try:
-        assert open_to(registry, "bot", INSIDE, names) == []
-        # The control: what was tried is there, and whoever may ask gets answers.
-        registry.must(f"{names} cat {CRYPTO}/candidates/$FIRST/files/model.onnx /srv/bound/$FIRST/files/model.onnx > /dev/null")
-        # As the owner: /proc lets a process look into those of its own user, and root into all where it may trace.
-        registry.must(f"{names} ls /proc/$HOLDER/fd/ && cat /proc/$HOLDER/root{CRYPTO}/models/approvals.jsonl > /dev/null",
-                      "model-registry")
+        # The control: what is tried next is there, on each of these ways, for whoever it belongs to.
+        every = f"{root}/{file} {bound}/{file} /proc/{pid}/fd/3 /proc/{pid}/root{root}/{file}"
+        host.must(f"cat {every} > /dev/null && ls /proc/{pid}/fd/", owner)
+        yield pid
     finally:
-        registry.shell(f"kill {holder}; umount /srv/bound; true")
+        host.shell(f"kill {pid}; umount {bound}; rm -f /tmp/l* /tmp/f* /var/tmp/h*; true")
 
 
-def test_the_swing_system_reaches_nothing_of_the_bots(registry: Host, approved: dict[str, Any]) -> None:
-    assert open_to(registry, "swing", [
-        f"ls {CRYPTO}", f"cat {CRYPTO}/models/approved_model.json", f"ls {CRYPTO}/candidates", f"touch {CRYPTO}/models/x",
-        f"ln -s {CRYPTO}/models /tmp/w$$ && cat /tmp/w$$/approved_model.json"]) == []
-    registry.must(f"test -x {SWING}/models", "swing")
-    registry.must(f"cat {CRYPTO}/models/approved_model.json > /dev/null", "bot")
+def test_the_live_user_reaches_nothing_but_what_is_approved(registry: Host, approved: dict[str, Any]) -> None:
+    """By path, symlink, hard link, bind mount, and /proc of the owner's own process."""
+    folder = approved["first"]["candidate"].removeprefix("sha256:")
+    file = f"{folder}/files/model.onnx"
+    with held(registry, "model-registry", f"{CRYPTO}/candidates", file) as holder:
+        names = f"FIRST={folder}; HOLDER={holder};"
+        assert open_to(registry, "bot", [*INSIDE, *other_ways(f"{CRYPTO}/candidates", file, "/srv/bound-model-registry")], names) == []
+
+
+@pytest.mark.parametrize(("user", "owner", "root", "reader"), [
+    ("bot", "swing-registry", SWING, "swing"), ("swing", "model-registry", CRYPTO, "bot")], ids=["bot-to-swing", "swing-to-bot"])
+def test_neither_system_reaches_the_artifacts_of_the_other(registry: Host, approved: dict[str, Any], user: str, owner: str, root: str,
+                                                          reader: str) -> None:
+    """Both ways, by path, symlink, hard link, bind mount and /proc; whoever may read it does, at the same moment."""
+    file = "models/approved_model.json"
+    if owner == "swing-registry":
+        registry.must(f"echo '{{}}' > {root}/{file} && chown {owner}:swing-readers {root}/{file} && chmod 0440 {root}/{file}")
+    with held(registry, owner, root, file) as holder:
+        registry.must(f"cat {root}/{file} > /dev/null", reader)
+        tried = [*other_ways(root, file, f"/srv/bound-{owner}"), f"ls {root}/candidates", f"ls {root}/models", f"touch {root}/models/x"]
+        assert open_to(registry, user, tried, f"HOLDER={holder};") == []
 
 
 def test_a_trainer_hands_in_and_sees_nothing_more(registry: Host, approved: dict[str, Any]) -> None:

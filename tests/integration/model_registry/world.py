@@ -16,7 +16,8 @@ from tests.integration.model_registry.conftest import Host
 
 ROOT = Path(__file__).resolve().parents[3]
 SUBJECTS = ("model", "isolation", "downtime", "training")
-ELSEWHERE = {"ledger.no_orders_in_downtime"}      # seen at a venue: tests/integration/probes/test_downtime_on_sandbox.py
+# Seen at a rehearsal exchange: tests/integration/probes/test_downtime_on_sandbox.py, tests/integration/rehearsal/test_downtime_drill.py
+ELSEWHERE = {"ledger.no_orders_in_downtime", "downtime.orders_blocked"}
 Edit = Callable[[str], str]
 
 

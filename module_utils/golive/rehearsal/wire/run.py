@@ -6,7 +6,7 @@ import http.client
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from ... import rehearsal_signers, release_build, session
 from .. import command, records
 from ..records import Controls, Outcome
+from . import downtime
 from .scenarios import SCENARIOS
 from .world import Copy, Exchange, NotSeen, unpack
 
@@ -26,7 +27,7 @@ def run(root: Path, system: str, names: Sequence[str], directory: Path, archive:
     """Run and sign what has no record of this release that holds, and return what was done."""
     rehearsal_signers.key_of(root, system, records.ISSUERS[KIND])  # without a key to sign with, nothing is driven
     missing = records.missing(root, system, KIND, names, directory, subject, controls)
-    todo = [name for name in SCENARIOS if name in missing]  # in their own order: the last moves the clock
+    todo = [name for name in known() if name in missing]  # in their own order: the last move the clock
     done = records.held(KIND, names, todo)
     if not todo:
         return done
@@ -54,6 +55,11 @@ def run(root: Path, system: str, names: Sequence[str], directory: Path, archive:
     return done + [made[name] for name in todo]
 
 
+def known() -> dict[str, Callable[..., tuple[dict[str, Any], int]]]:
+    """Return all drills: those of every system, and after them those that only some need."""
+    return {**SCENARIOS, **downtime.SCENARIOS}
+
+
 def _next(waiting: deque[str]) -> str | None:
     """Return what is to be driven next. What moves the clock is at the end, so that its exchange drives nothing afterwards."""
     try:
@@ -71,7 +77,7 @@ def drill(name: str, exchange: Exchange, app: Path, folder: Path) -> dict[str, A
         return copies[-1]
 
     try:
-        result, opportunities = SCENARIOS[name](exchange, make)
+        result, opportunities = known()[name](exchange, make)
         passed = all(value is not False for key, value in result.items() if key == "control_stimulus_passed")
     except (NotSeen, OSError, http.client.HTTPException, subprocess.TimeoutExpired) as exc:
         # A copy or the exchange that did not answer in time is a drill that did not come true, not the end of the journey.
