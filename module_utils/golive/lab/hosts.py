@@ -170,7 +170,15 @@ class LabHosts:
         """Pin the hosts' keys, read from inside the containers: nobody in between can have answered for them."""
         found: dict[str, str | None] = {}
         for host in hosts:
-            code, output = self._running(host).exec_run(["cat", "/etc/ssh/ssh_host_ed25519_key.pub"])
+            code, output = 0, b""
+
+            def read(host: LabHost = host) -> bool:
+                nonlocal code, output
+                code, output = self._running(host).exec_run(["cat", "/etc/ssh/ssh_host_ed25519_key.pub"])
+                return code != 0 or bool(output.strip())
+
+            # On a loaded machine the engine has been seen to end an exec with 0 before it handed its output on.
+            await_condition(f"ssh key of {host.name}", read, lambda: "an empty answer")
             if code != 0:
                 raise LabError("the host has no ssh key", where=host.name, found=output.decode(errors="replace").strip(),
                                todo=f"reset it: python -m golive.lab reset {host.name}")
