@@ -44,7 +44,7 @@ class SetAction(ActionBase):  # type: ignore[misc]  # ansible has no types
             result = self.execute(arguments, variables, dry)
         except (GoliveError, OSError) as exc:
             raise AnsibleActionFail(str(exc)) from None
-        if drift and result.get("failed") and result.get("problems"):
+        if drift and result.get("failed"):
             result = told_as_drift(result)
         if dry and result.get("changes"):
             result["changes"] = predictions.new(result["changes"])
@@ -105,7 +105,8 @@ class SetAction(ActionBase):  # type: ignore[misc]  # ansible has no types
 
 def told_as_drift(result: dict[str, Any]) -> dict[str, Any]:
     """Return the result of a drift run's task with what stands in the way as differences: one of them must not hide all the others."""
-    blocked = [{"object": f"problem:{one}", "op": "blocked", "before": None, "after": None} for one in result["problems"]]
+    words = result.get("problems") or [str(result.get("msg") or "the module failed without a word")]
+    blocked = [{"object": f"problem:{one}"[:500], "op": "blocked", "before": None, "after": None} for one in words]
     kept = {key: value for key, value in result.items() if key not in ("failed", "msg")}
     return {**kept, "changes": [*(result.get("changes") or []), *blocked], "changed": True}
 

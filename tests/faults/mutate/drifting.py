@@ -66,16 +66,20 @@ def drift() -> Seen:
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run([str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(INVENTORY), DRIFT], cwd=ROOT, env=environment,
                           capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    run = RunDir((reports_of(compiled.SYSTEM) / "latest").resolve())
+    told = [line for line in (done.stdout + done.stderr).splitlines() if "fatal:" in line or "ERROR" in line]
+    return read(RunDir((reports_of(compiled.SYSTEM) / "latest").resolve()), " ".join(told)[-1500:] or f"exit {done.returncode}",
+                time.monotonic() - began)
+
+
+def read(run: RunDir, words: str, took_s: float) -> Seen:
+    """Return what a drift run said, from its own records. Raises NotJudged with these words for one that did not come to its end."""
     gate = run.read("drift/gate.json")
     if gate is None or run.read("run.json")["mode"] != "drift":
-        told = [line for line in (done.stdout + done.stderr).splitlines() if "fatal:" in line or "ERROR" in line]
-        raise NotJudged(" ".join(told)[-1500:] or f"exit {done.returncode}")
+        raise NotJudged(words)
     lines = run.lines("hosts.jsonl")
     return Seen({(one["host"], one["object"], one["op"]) for one in run.lines("changes.jsonl")},
                 {(one["control"], one["subject"]): f"{one['verdict']}: {one['reason']}" for one in gate["verdicts"]
-                 if one["verdict"] in ("fail", "undecided")}, run.run, time.monotonic() - began,
-                {one["host"] for one in lines})
+                 if one["verdict"] in ("fail", "undecided")}, run.run, took_s, {one["host"] for one in lines})
 
 
 def apply(world: Lab, one: Mutation, script: Any) -> str:
@@ -134,9 +138,9 @@ class Campaign:
         self.clean: list[Seen] = []
         self.baseline: Seen | None = None
 
-    def untouched(self) -> Seen:
-        """Look at the lab as it is."""
-        seen = drift()
+    def untouched(self, known: str = "") -> Seen:
+        """Look at the lab as it is, or take the word of a run that looked just before."""
+        seen = read(RunDir(reports_of(compiled.SYSTEM) / known), f"{known} is no drift run", 0.0) if known else drift()
         self.clean.append(seen)
         self.baseline = seen
         print(f"untouched: {len(seen.objects)} objects differ, {len(seen.red)} controls red or undecided ({seen.took_s:.0f} s)", flush=True)
@@ -155,8 +159,7 @@ class Campaign:
         except NotJudged as exc:
             seen, broken = None, str(exc)
         finally:
-            for one in reversed(batch):
-                self._undo(one)
+            self._undo(batch)
         if broken and len(made) > 1:
             print(f"broke off, so halves: {broken[:300]}", flush=True)
             return [row for part in (batch[::2], batch[1::2]) for row in self.judge(part)]
@@ -177,10 +180,13 @@ class Campaign:
             rows.append(Row(one, "named" if said else "seen" if alone else "survived", words[:6] if said or alone else [], seen.run))
         return rows
 
-    def _undo(self, one: Mutation) -> None:
-        problem = apply(self.world, one, one.undo)
-        if problem:
-            print(f"NOT UNDONE {one.number} {one.host} {one.what}: {problem}", flush=True)
+    def _undo(self, batch: Sequence[Mutation]) -> None:
+        """Undo all, and what could not be undone once more: a unit starts again only when its file is whole again."""
+        left = [one for one in reversed(batch) if apply(self.world, one, one.undo)]
+        for one in left:
+            problem = apply(self.world, one, one.undo)
+            if problem:
+                print(f"NOT UNDONE {one.number} {one.host} {one.what}: {problem}", flush=True)
 
     def _look(self, made: Sequence[Mutation]) -> Seen:
         if made[0].by_plan:
@@ -191,11 +197,11 @@ class Campaign:
         return drift()
 
 
-def run(world: Lab, todo: Sequence[Mutation], widths: Sequence[int], told: Any) -> tuple[list[Row], Campaign]:
+def run(world: Lab, todo: Sequence[Mutation], widths: Sequence[int], told: Any, known: str = "") -> tuple[list[Row], Campaign]:
     """Judge all; what was not named in a batch is judged again in smaller ones, at last alone."""
     campaign = Campaign(world)
     rows: dict[int, Row] = {}
-    campaign.untouched()
+    campaign.untouched(known)
     for width in widths:
         open_ = [one for one in todo if one.number not in rows or rows[one.number].outcome == "survived"]
         for part in ([one for one in open_ if not one.by_plan], [one for one in open_ if one.by_plan]):
@@ -206,6 +212,7 @@ def run(world: Lab, todo: Sequence[Mutation], widths: Sequence[int], told: Any) 
                 count = Counter(row.outcome for row in rows.values())
                 print(f"{utc()} width {width}, {len(batch)} made: {dict(count)}", flush=True)
     campaign.untouched()
+    told(list(rows.values()), campaign)
     return list(rows.values()), campaign
 
 
@@ -251,6 +258,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--widths", default="60,8,1", help="how many at once, then of those that were not named, and so on")
+    parser.add_argument("--baseline", default="", metavar="RUN", help="a drift run that looked at the untouched lab just before")
     parser.add_argument("--again", action="store_true", help="only those of the record that were not named")
     parser.add_argument("--replay", type=int)
     parser.add_argument("--dry", action="store_true", help="write no record")
@@ -266,7 +274,7 @@ def main() -> int:
             numbers = sorted(one["number"] for one in before["rows"])
         todo = [surroundings.mutation(options.seed, number, place) for number in numbers if number not in there]
         rows, _ = run(world, todo, [int(one) for one in options.widths.split(",")],
-                      (lambda *_: None) if alone else (lambda rows, one: write(rows, one, options.seed, before)))
+                      (lambda *_: None) if alone else (lambda rows, one: write(rows, one, options.seed, before)), options.baseline)
     finally:
         world.close()
     left = [row for row in rows if row.outcome != "named"]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 KEPT = "/run/golive-mutations"
 #: changing these would cut off the observer itself; drift then says "not reached", for every mutation of the batch
 OBSERVERS = ("/etc/ssh", "/etc/sudoers", "/root", "/home/golive", "/etc/golive/firewall.nft", "/etc/shadow", "/etc/passwd")
+#: touches whatever is looked at on this host: nothing else is changed there at the same time
+EVERYTHING = "*"
 HARMLESS = "\n# golive mutation\n"
 
 
@@ -38,6 +40,8 @@ class Mutation:
     def collides(self, other: Mutation) -> bool:
         """Return whether the two cannot be told apart, or undo each other, in one drift run."""
         if set(self.controls) & set(other.controls):
+            return True
+        if self.host == other.host and EVERYTHING in (*self.touches, *other.touches):
             return True
         return self.host == other.host and any(_nested(one, two) for one in self.touches for two in other.touches)
 

@@ -107,7 +107,8 @@ def privilege(number: int, rng: random.Random, ground: Ground) -> Mutation:
         ("a second user 0", f"mkdir -p {KEPT}; cp -a /etc/passwd {KEPT}/{number}; echo '{name}:x:0:0::/root:/bin/sh' >> /etc/passwd",
          f"if test -f {KEPT}/{number}; then cp -a {KEPT}/{number} /etc/passwd; rm {KEPT}/{number}; fi", (f"user:{name}",)),
     ))
-    return Mutation(number, host, "sudoers and root", what, do, undo, tuple((one, ()) for one in objects), (), ("accounts",))
+    return Mutation(number, host, "sudoers and root", what, do, undo, tuple((one, ()) for one in objects), (),
+                    (hosts.EVERYTHING,) if "user 0" in what else ("accounts",))
 
 
 def listener(number: int, rng: random.Random, ground: Ground) -> Mutation:
@@ -204,7 +205,7 @@ def ledger_line(number: int, rng: random.Random, ground: Ground) -> Mutation:
     controls = {"wire": ("ledger.reconciles_with_exchange", "ledger.order_audit_trail", "ledger.daily_loss_within_limit"),
                 "live": ("ledger.order_audit_trail@live", "ledger.daily_loss_within_limit@live"),
                 "shadow": ("process.decides", "ledger.performance_vs_paper")}[instance]
-    return Mutation(number, "bot", "ledger line", f"{instance}: {what}", change, f"umount {path}; rm -f {copy}", (), controls,
+    return Mutation(number, "bot", "ledger line", f"{instance}: {what}", change, f"umount -l {path} || true; rm -f {copy}", (), controls,
                     (f"ledger:{instance}",))
 
 

@@ -37,3 +37,9 @@ def test_what_stands_in_the_way_is_told_by_drift_beside_what_else_differs() -> N
     assert named == [("dir:/etc/golive", "create"), ("problem:/etc/x is a link", "blocked")]
     assert found["changed"]
     assert "failed" not in found
+
+
+def test_a_module_that_failed_without_naming_a_problem_is_a_difference_too() -> None:
+    found = told_as_drift({"failed": True, "msg": "/etc/x: the operating system refused", "problems": []})
+    assert [one["object"] for one in found["changes"]] == ["problem:/etc/x: the operating system refused"]
+    assert told_as_drift({"failed": True})["changed"]

@@ -1,0 +1,103 @@
+"""The campaign of changes on the hosts is itself proven: a number is always the same change, a batch can be told apart."""
+from __future__ import annotations
+
+import pytest
+
+from .journeys import crash, predicted
+from .mutate import drifting, hosts, surroundings
+from .mutate.drifting import Seen
+from .mutate.hosts import Ground, Mutation
+
+GROUND = Ground({
+    "bot": ["file:/etc/golive/a.json", "file:/etc/chrony/golive.conf", "dir:/var/lib/bot", "unit:bot-wire.service", "user:bot",
+            "keys:golive-kill", "package:chrony", "release:/opt/bot/releases/aa", "link:/opt/bot/current",
+            "trust:/usr/local/share/ca-certificates/golive-lab.crt"],
+    "vault": ["file:/etc/vault.d/vault.hcl", "vault_policy:system-controller", "unit:vault.service", "unit:chrony.service"],
+    "controller": ["evidence:ci/all"]}, "192.0.2.12", ("shadow", "wire"))
+
+
+def change(number: int, host: str = "bot", path: str = "/etc/golive/a.json", controls: tuple[str, ...] = ()) -> Mutation:
+    return Mutation(number, host, "file content", path, "true", "true", ((f"file:{path}", ()),), controls, (path,))
+
+
+def seen(*objects: tuple[str, str, str], red: tuple[str, ...] = ()) -> Seen:
+    return Seen(set(objects), {(one, "bot"): "fail: x" for one in red}, "r", 0.0)
+
+
+def test_a_number_is_always_the_same_change_and_another_seed_another_one() -> None:
+    many = [surroundings.mutation("s", number, GROUND) for number in range(200)]
+    again = [surroundings.mutation("s", number, GROUND) for number in range(200)]
+    assert [(one.host, one.what, one.family) for one in many] == [(one.host, one.what, one.family) for one in again]
+    other = [surroundings.mutation("t", number, GROUND) for number in range(200)]
+    assert [one.what for one in many] != [one.what for one in other]
+
+
+def test_every_kind_of_change_is_drawn_and_names_what_has_to_be_named() -> None:
+    many = [surroundings.mutation("s", number, GROUND) for number in range(900)]
+    assert len({one.family for one in many}) >= 28
+    assert all(one.objects or one.controls for one in many)
+    assert all(one.touches for one in many)
+
+
+def test_nothing_that_would_blind_the_observer_is_changed() -> None:
+    for path in ("/etc/ssh/sshd_config.d/x.conf", "/etc/golive/firewall.nft", "/run/x"):
+        assert not hosts._safe(path)
+    assert hosts._safe("/etc/golive/a.json")
+
+
+def test_a_batch_holds_only_what_can_be_told_apart_and_all_are_in_one() -> None:
+    many = [surroundings.mutation("s", number, GROUND) for number in range(120)]
+    packed = list(drifting.batches(many, 30))
+    assert sorted(one.number for batch in packed for one in batch) == list(range(120))
+    for batch in packed:
+        assert len(batch) <= 30
+        assert not any(one.collides(other) for one in batch for other in batch if one is not other)
+
+
+@pytest.mark.parametrize(("one", "other", "same"), [
+    (change(1), change(2), True), (change(1), change(2, "vault"), False), (change(1), change(2, path="/etc/golive/b.json"), False),
+    (change(1, path="/opt/x"), change(2, path="/opt/x/y"), True), (change(1, path="/opt/x"), change(2, path="/opt/xy"), False),
+    (change(1, controls=("a.b",)), change(2, "vault", "/x", ("a.b",)), True),
+])
+def test_what_touches_the_same_thing_or_would_be_named_by_the_same_control_collides(one: Mutation, other: Mutation, same: bool) -> None:
+    assert one.collides(other) is same
+    assert other.collides(one) is same
+
+
+def test_only_its_own_object_on_its_own_host_or_its_own_control_names_a_change() -> None:
+    one = change(1, controls=("a.b",))
+    assert drifting.matches(one, seen(("bot", "file:/etc/golive/a.json", "update"))) == ["update file:/etc/golive/a.json"]
+    assert drifting.matches(one, seen(("vault", "file:/etc/golive/a.json", "update"))) == []
+    assert drifting.matches(one, seen(("bot", "file:/etc/golive/b.json", "update"), red=("c.d",))) == []
+    assert drifting.matches(one, seen(red=("a.b",))) == ["a.b on bot"]
+    assert drifting.matches(one, seen(("bot", "problem:/etc/golive/a.json is a link", "blocked")))
+
+
+def test_an_operation_that_another_change_causes_does_not_name_this_one() -> None:
+    stopped = Mutation(1, "bot", "unit stopped", "x", "true", "true", (("unit:x.service", ("start",)),), (), ("unit:x.service",))
+    assert drifting.matches(stopped, seen(("bot", "unit:x.service", "restart"))) == []
+    assert drifting.matches(stopped, seen(("bot", "unit:x.service", "start"))) == ["start unit:x.service"]
+
+
+def test_crashes_are_spread_over_the_whole_journey_and_replayable() -> None:
+    drawn = crash.crashes("s", 20, 200)
+    assert drawn == crash.crashes("s", 20, 200)
+    assert [one["task"] for one in drawn] == sorted(one["task"] for one in drawn)
+    assert drawn[-1]["task"] > 180
+    assert {one["kind"] for one in crash.crashes("s", 60, 200)} == set(crash.KINDS)
+
+
+def test_a_prediction_is_true_only_when_nothing_is_missing_added_failed_or_touched() -> None:
+    whole = {"not done": [], "not predicted": [], "check exit": 0, "check failed": [], "changed by the check": [], "gate closed": False}
+    assert predicted.good(whole)
+    for name, value in (("not done", ["x"]), ("not predicted", ["x"]), ("check exit", 2), ("check failed", ["x"]),
+                        ("changed by the check", ["x"])):
+        assert not predicted.good({**whole, name: value})
+    assert predicted.good({**whole, "gate closed": True, "not done": ["controller evidence:drill/x create"]})
+    assert not predicted.good({**whole, "gate closed": True, "not done": ["bot file:/etc/x create"]})
+
+
+def test_a_drifted_start_state_has_the_size_it_was_asked_for() -> None:
+    made = predicted.drawn("s", 0, 5, GROUND)
+    assert len(made) == 5
+    assert [one.what for one in made] == [one.what for one in predicted.drawn("s", 0, 5, GROUND)]
