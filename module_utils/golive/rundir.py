@@ -137,8 +137,12 @@ def lock(reports: Path, owner: dict[str, Any], *, shared: bool = False) -> int:
     Raises GoliveError that names the holder. Inherited by forked workers on purpose: after kill -9 of the controller the lock
     stays with a worker until its task has ended.
     """
-    reports.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(reports / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        reports.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(reports / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as exc:  # also a link in its place: it would lock something else
+        raise GoliveError("the run lock cannot be opened", where=f"{reports.name}/{LOCK}", found=exc.strerror,
+                          todo="look what lies there; golive makes a regular file") from None
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
