@@ -50,8 +50,9 @@ unit: ## The tests that need no lab host
 	@scripts/setup system env
 	@$(BIN)/pytest tests/unit $(PYTEST_ARGS)
 
-prove: setup ## Every break on the lab that make golive built, its record and page (PROVE_ARGS='--control ID', '--again'); then every long suite
+prove: setup ## Every break and campaign on the lab that make golive built, records and page (PROVE_ARGS='--control ID', '--again'); then every long suite
 	@$(BIN)/python -m tests.faults.prove $(PROVE_ARGS)
+	@$(BIN)/python -m tests.faults.journeys.campaigns
 	@$(BIN)/pytest --full $(PYTEST_ARGS)
 
 bench: setup ## The measurements, one after the other (one of them with its options: BENCH=observe ARGS=--write)
