@@ -53,13 +53,18 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab.tool("down")
 
 
+@pytest.fixture(scope="module")
+def certificate(hosts: Lab) -> Path:
+    """One certificate for what listens on the lab's gateway; the hosts are given it as authority."""
+    return self_signed(hosts.place, GATEWAY)[1]
+
+
 @pytest.fixture
-def venue(hosts: Lab, make_sandbox: Callable[..., Sandbox]) -> Iterator[tuple[Sandbox, str]]:  # noqa: F811
+def venue(certificate: Path, make_sandbox: Callable[..., Sandbox]) -> Iterator[tuple[Sandbox, str]]:  # noqa: F811
     """A sandbox, and the address at which the hosts reach it: TLS on the lab's gateway, in front of the loopback."""
     sandbox = make_sandbox()
-    _, both = self_signed(hosts.place, GATEWAY)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(both)
+    context.load_cert_chain(certificate)
     port, loop = free_port(), asyncio.new_event_loop()
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -94,13 +99,12 @@ def venue(hosts: Lab, make_sandbox: Callable[..., Sandbox]) -> Iterator[tuple[Sa
 
 
 @pytest.fixture(scope="module")
-def pages(hosts: Lab) -> Iterator[tuple[type[Receiver], str]]:
+def pages(certificate: Path) -> Iterator[tuple[type[Receiver], str]]:
     """What people are paged by, on the lab's gateway."""
-    _, both = self_signed(hosts.place, GATEWAY)
     handler = type("Here", (Receiver,), {"taken": [], "status": 200})
     server = HTTPServer((GATEWAY, 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(both)
+    context.load_cert_chain(certificate)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
