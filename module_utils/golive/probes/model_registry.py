@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
@@ -14,6 +15,7 @@ from ..canonical import digest as digest_of
 from ..canonical import parse_utc
 from ..errors import GoliveError, Undecided
 from ..model_registry import manifest, names, psi, records, scratch, survey, window
+from ..model_registry.errors import RegistryError
 from ..model_registry.judgement import GATES
 from ..model_registry.local_store import LocalStore
 from ..model_registry.store import Store
@@ -133,7 +135,8 @@ def _apart(base: str, scope: str, roots: List[str]) -> Observed:
 def _places(root: str) -> Iterator[Tuple[str, Tuple[int, int]]]:
     """Yield the directories at and below a root with device and inode; of models and candidates only the folders."""
     for path, folders, _files in os.walk(root):
-        yield path, _place(path)
+        with suppress(FileNotFoundError):      # pruned while we looked
+            yield path, _place(path)
         if path.count("/") - root.rstrip("/").count("/") >= _DEEP:
             folders[:] = []
 
@@ -184,9 +187,12 @@ def _gates(store: Store, facts: Dict[str, Any]) -> Dict[str, Any]:
     if validation is None:
         return {}
     folder = (names.VALIDATIONS, names.folder(facts["digest"]), names.folder(validation))
-    if not store.has(*folder):
+    try:
+        data = store.read(*folder, names.RECORD)
+    except RegistryError as exc:
+        if exc.code != "missing":
+            raise
         return {"gates_passed": [], "gates_missing": list(GATES), "evidence_attached": False}
-    data = store.read(*folder, names.RECORD)
     record = manifest.unique(data, names.RECORD)
     genuine = names.PREFIX + folder[2] == digest_of(data)
     passed = [one["gate"] for one in record.get("gates", []) if one.get("verdict") == "pass"] if genuine else []

@@ -181,8 +181,8 @@ BREAKS: dict[str, Fault] = {
                                  r"\A(?!.*model_registry)", "model.tool_runs"),
     "gate_result_deleted": on_host("record", f"rm {RECORDS}/record.json", f"ls {RECORDS}", r"\A(?!.*record.json)",
                                    "model.four_gates_recorded"),
-    "evidence_deleted": on_host("record", f"rm {RECORDS}/evidence/predictions.jsonl", f"ls {RECORDS}/evidence", r"\A(?!.*predictions\.jsonl)",
-                                "model.four_gates_recorded"),
+    "evidence_deleted": on_host("record", f"rm {RECORDS}/evidence/predictions.jsonl", f"ls {RECORDS}/evidence",
+                                r"\A(?!.*predictions\.jsonl)", "model.four_gates_recorded"),
     "model_byte_flipped": on_host(
         "file", f"f={IN_FORCE}; chmod u+w $f; sha256sum < $f > /run/sum; printf x | dd of=$f bs=1 seek=100 conv=notrunc 2>/dev/null",
         f"sha256sum < {IN_FORCE} | cmp -s - /run/sum || echo differs", "^differs$", "model.intact"),

@@ -78,3 +78,14 @@ def test_a_scratch_registry_counts_what_was_tried_not_what_was_refused(monkeypat
                     FakeLook())  # type: ignore[arg-type]
     assert found.facts["scratch.bad_refused_count"] == 3
     assert found.opportunities == 4
+
+
+def test_a_deleted_judgement_or_piece_of_evidence_is_a_gate_without_a_pass(world: m.World) -> None:
+    given = world.signed(0)
+    world.must("approve", **given)
+    assert (asked(world)["gates_missing"], asked(world)["evidence_attached"]) == ([], True)
+    folder = world.root / "validations" / names.folder(given["candidate"]) / names.folder(given["validation"])
+    (folder / "evidence/predictions.jsonl").unlink()
+    assert (asked(world)["gates_missing"], asked(world)["evidence_attached"]) == ([], False)
+    (folder / names.RECORD).unlink()
+    assert (len(asked(world)["gates_missing"]), asked(world)["evidence_attached"]) == (4, False)
