@@ -18,7 +18,8 @@ options:
       this host's node if it is its C(turn). C(delivered) waits until the agent on this host has laid down what the store holds now.
     type: str
     required: true
-    choices: [states, unseal, snapshot, restore_drill, review, stage, switch, finish, rotation, revoke, prove, rotate_role, break_glass, restart, delivered]
+    choices: [states, unseal, snapshot, restore_drill, review, stage, switch, finish, rotation, revoke, prove, rotate_role, break_glass,
+              restart, delivered]
   system: {description: Name of the system., type: str, required: true}
   keepers: {description: Who holds an unseal key., type: list, elements: str, default: []}
   threshold: {description: How many of them unseal., type: int, default: 2}
@@ -30,7 +31,7 @@ options:
   new: {description: Reference to its new value; a random token if none is given., type: str}
   refused: {description: The old value was seen refused; without that C(finish) destroys nothing., type: bool, default: false}
   role: {description: "C(<mount>/<static role>) of a database.", type: str}
-  proof: {description: How C(prove) shows the value; C(jwt) signs a short token with it., type: str, default: bearer, choices: [bearer, jwt]}
+  proof: {description: How C(prove) shows the value; C(jwt) signs a token with it., type: str, default: bearer, choices: [bearer, jwt]}
   url: {description: "C(prove): the address that asks for the token; C(rotate_role): C(postgres://host:port/database).", type: str}
   admin_url: {description: The rehearsal exchange's administration., type: str}
   admin_token: {description: Reference to its token., type: str}
