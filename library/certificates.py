@@ -44,6 +44,10 @@ options:
     description: How long before its end it is replaced.
     type: float
     default: 10
+  renew_made_before:
+    description: "UTC time; one that was made before it is replaced, however young. For a rotation."
+    type: str
+    default: ""
   renew_before_s:
     description: Set by the action plugin.
     type: int
@@ -91,7 +95,7 @@ def main() -> None:
     """Carry out the set."""
     module = AnsibleModule(argument_spec=dict(CERTIFICATES_MODULE, **DRIFT), supports_check_mode=True)
     answer(module, lambda given, dry: Certificates(System(), given["authority"], given["certificates"], given["trust"],
-                                                   given["renew_before_s"], given["signed"]))
+                                                   given["renew_before_s"], given["signed"], given["renew_made_before"]))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from golive.canonical import parse_utc
 from golive.errors import GoliveError
 from golive.sets import authority
 from golive.sets.acting import SetAction
@@ -25,8 +26,10 @@ class ActionModule(SetAction):
         if given["renew_before_days"] >= given["days"]:
             raise GoliveError("certificates would be renewed in each run", found=f"renew_before_days {given['renew_before_days']}",
                               expected=f"less than days {given['days']}")
+        if given["renew_made_before"]:
+            parse_utc(given["renew_made_before"])  # said here, in one sentence, and not by a host
         return {"certificates": given["certificates"], "trust": given["trust"], "authority": self._authority.pem if self._authority else "",
-                "renew_before_s": int(given["renew_before_days"] * 86400)}
+                "renew_before_s": int(given["renew_before_days"] * 86400), "renew_made_before": given["renew_made_before"]}
 
     def execute(self, arguments: dict[str, Any], variables: dict[str, Any], dry: bool) -> dict[str, Any]:
         """Run the module; certify what it asks for; run it again."""

@@ -9,7 +9,7 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
-from ..canonical import digest
+from ..canonical import digest, parse_utc, utc
 from ..errors import GoliveError
 from . import atomic
 from .core import Change, Decision, WantedSet
@@ -17,7 +17,9 @@ from .path_state import PathState, look_at
 from .system import System
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+_BEGIN = re.compile(r"notBefore=(.+)")
 _END = re.compile(r"notAfter=(.+)")
+BACKDATED = timedelta(minutes=5)    # as the authority does it (authority.py, which a host cannot import)
 _NAME = re.compile(r"(?:DNS|IP Address):([^,\s]+)")
 
 
@@ -33,9 +35,10 @@ class Certificates(WantedSet):
     """Wanted certificates `{certificate, key, names, owner, group}` of one authority, and where that authority is trusted."""
 
     def __init__(self, system: System, authority: str, certificates: Sequence[Mapping[str, Any]], trust: Sequence[str],
-                 renew_before_s: int, signed: Mapping[str, str]) -> None:
+                 renew_before_s: int, signed: Mapping[str, str], renew_made_before: str = "") -> None:
         self.system, self.authority = system, authority.strip() + "\n" if authority else ""
         self.certificates, self.trust, self.renew_before_s, self.signed = list(certificates), list(trust), renew_before_s, dict(signed)
+        self.made_before = parse_utc(renew_made_before) if renew_made_before else None
         self.by = "by %s" % digest(self.authority.encode())[7:23] if self.authority else "by an authority that is still to be made"
 
     def current(self) -> Dict[str, Any]:
@@ -95,7 +98,8 @@ class Certificates(WantedSet):
             return "absent" if certificate is None else "its key is absent"
         if not self.system.has("openssl"):
             return "openssl is not there to read it"
-        shown = self._openssl("x509", "-in", str(wanted["certificate"]), "-noout", "-enddate", "-ext", "subjectAltName", "-pubkey")
+        asked = ("-noout", "-startdate", "-enddate", "-ext", "subjectAltName", "-pubkey")
+        shown = self._openssl("x509", "-in", str(wanted["certificate"]), *asked)
         end = _END.search(shown or "")
         if shown is None or end is None:
             return "it cannot be read"
@@ -103,7 +107,7 @@ class Certificates(WantedSet):
 
     def _reason_in(self, wanted: Mapping[str, Any], shown: str, end: str) -> Optional[str]:
         """Return why a readable certificate has to be replaced."""
-        left = datetime.strptime(end, "%b %d %H:%M:%S %Y %Z").replace(tzinfo=timezone.utc) - datetime.now(timezone.utc)
+        left = _time(end) - datetime.now(timezone.utc)
         names = _NAME.findall(shown)
         public = self._openssl("pkey", "-in", str(wanted["key"]), "-pubout")
         if public is None or public.strip() not in shown:
@@ -112,6 +116,9 @@ class Certificates(WantedSet):
             return "its names are %s" % " ".join(sorted(names))
         if not self._issued_by_authority(str(wanted["certificate"])):
             return "it is from another authority"
+        begin = _BEGIN.search(shown)
+        if self.made_before is not None and (begin is None or _time(begin.group(1).strip()) + BACKDATED < self.made_before):
+            return "it was made before %s" % utc(self.made_before)
         return "it ends at %s" % end if left < timedelta(seconds=self.renew_before_s) else None
 
     def _issued_by_authority(self, path: str) -> bool:
@@ -165,3 +172,8 @@ class Certificates(WantedSet):
 def _owned(state: Optional[PathState], wanted: Mapping[str, Any], mode: int) -> bool:
     group = str(wanted.get("group") or wanted["owner"])
     return state is not None and (state.owner, state.group, state.mode) == (wanted["owner"], group, mode)
+
+
+def _time(shown: str) -> datetime:
+    """Return a moment as openssl writes it."""
+    return datetime.strptime(shown, "%b %d %H:%M:%S %Y %Z").replace(tzinfo=timezone.utc)

@@ -83,7 +83,8 @@ CONFIRMED_MODULE: Spec = dict(_TRIAL, payload={"type": "str", "required": True, 
 _CERTIFICATES: Spec = {"type": "list", "elements": "dict", "default": [], "options": {
     "certificate": {"type": "str", "required": True}, "key": {"type": "str", "required": True, "no_log": False},
     "names": {"type": "list", "elements": "str", "required": True}, "owner": {"type": "str", "default": "root"}, "group": {"type": "str"}}}
-_LIFE: Spec = {"days": {"type": "float", "default": 30.0}, "renew_before_days": {"type": "float", "default": 10.0}}
+_LIFE: Spec = {"days": {"type": "float", "default": 30.0}, "renew_before_days": {"type": "float", "default": 10.0},
+               "renew_made_before": {"type": "str", "default": ""}}
 
 CERTIFICATES: Spec = dict(_LIFE, certificates=_CERTIFICATES, trust={"type": "list", "elements": "str", "default": []}, authority={
     "type": "dict", "required": True, "options": {
@@ -93,6 +94,7 @@ CERTIFICATES: Spec = dict(_LIFE, certificates=_CERTIFICATES, trust={"type": "lis
 CERTIFICATES_MODULE: Spec = {
     "certificates": _CERTIFICATES, "trust": {"type": "list", "elements": "str", "default": []},
     "authority": {"type": "str", "required": True}, "renew_before_s": {"type": "int", "required": True},
+    "renew_made_before": {"type": "str", "default": ""},
     "signed": {"type": "dict", "default": {}}}
 
 IDENTITIES: Spec = {"identities": {"type": "list", "elements": "dict", "required": True, "options": {

@@ -22,7 +22,7 @@ from golive.canonical import fingerprint
 from golive.leaks.index import Index
 from golive.leaks.places import Search
 from golive.rehearsal.clients import AdminApi
-from golive.store import break_glass, client
+from golive.store import break_glass, client, nodes
 from golive.store.settings import Settings
 
 pytestmark = [pytest.mark.lab, pytest.mark.journey, pytest.mark.timeout(3600)]
@@ -247,6 +247,7 @@ def test_the_backup_opens_in_an_empty_store(lab: Lab) -> None:
 
 def test_a_sealed_store_is_told_and_unsealed(lab: Lab) -> None:
     on("vault", "systemctl", "restart", "vault.service")
+    await_that(lambda: nodes.look(lab.settings, [lab.settings.address])[0].state == "sealed", "the store answers, sealed")
     done = run(f"{OPERATE}/unseal.yml")
     assert done.code == 0, done.output[-3000:]
     assert "sealed" in done.words

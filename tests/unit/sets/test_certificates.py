@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from golive.canonical import utc
 from golive.errors import GoliveError
 from golive.sets import authority
 from golive.sets.certificates import BUNDLE, Certificates
@@ -86,6 +87,24 @@ def test_what_is_wrong_is_the_reason(host: Host, ours: authority.Authority, tmp_
     assert run(host, ours, dry=True)["changes"][0]["before"] == "its key is another one"
     os.unlink(host.path("/tls/vault.key"))
     assert run(host, ours, dry=True)["changes"][0]["before"] == "its key is absent"
+
+
+def test_a_rotation_replaces_what_was_made_before_it_began_however_young_and_nothing_twice(
+        host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authority, "BACKDATED", timedelta(minutes=10))  # so it looks five minutes old
+    ours = authority.ensure(tmp_path / "ca.crt", tmp_path / "ca.key", "golive lab test", 7)
+    run(host, ours)
+    monkeypatch.undo()
+    began = utc(datetime.now(UTC))
+
+    def rotated(signed: dict[str, str], dry: bool = False) -> dict[str, Any]:
+        return carry_out(Certificates(host, ours.pem, [WANTED], [], 3600, signed, began), dry)
+
+    assert run(host, ours, dry=True)["changes"] == []
+    assert rotated({}, dry=True)["changes"][0]["before"] == f"it was made before {began}"
+    signed = {one["certificate"]: ours.sign(one["public_key"], WANTED["names"], 2) for one in rotated({})["needs"]}
+    assert names(rotated(signed)) == [("vault.crt", "renew")]
+    assert rotated({})["changes"] == []
 
 
 def test_each_renewal_brings_a_new_key(host: Host, ours: authority.Authority) -> None:
