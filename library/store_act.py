@@ -14,8 +14,9 @@ options:
       C(states) tells every node's state. C(unseal) unseals what is sealed (in production it says who has to). C(snapshot) and
       C(restore_drill) back the store up and prove it on an empty one. C(review) says who can read what and who did. C(stage), C(switch)
       and C(finish) are the steps of a rotation, C(rotation) says where one stands, C(revoke) lets a rehearsal's exchange forget the old
-      key, C(prove) asks a service with the new value and the old one, and C(rotate_role) is one of a database password. C(break_glass) opens the store for minutes. C(restart) restarts
-      this host's node if it is its C(turn). C(delivered) waits until the agent on this host has laid down what the store holds now.
+      key, C(prove) asks a service with the new value and the old one, and C(rotate_role) is one of a database password.
+      C(break_glass) opens the store for minutes. C(restart) restarts this host's node if it is its C(turn). C(delivered) waits until the
+      agent on this host has laid down what the store holds now.
     type: str
     required: true
     choices: [states, unseal, snapshot, restore_drill, review, stage, switch, finish, rotation, revoke, prove, rotate_role, break_glass,

@@ -24,7 +24,8 @@ def load() -> List[Any]:
         from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class  # noqa: PLC0415 (the controller's only)
     except ImportError:
         raise Undecided("detect-secrets is not installed on the controller; run scripts/setup env") from None
-    known = {one.__name__: one for one in get_mapping_from_secret_type_to_class().values()}
+    classes: Dict[str, Any] = get_mapping_from_secret_type_to_class()
+    known = {one.__name__: one for one in classes.values()}
     missing = [name for name in DETECTORS if name not in known]
     if missing:
         raise Undecided("this detect-secrets has no %s" % ", ".join(missing))
