@@ -22,6 +22,7 @@ from .money import parse, plain
 from .positions import WALLET
 from .rates import KRAKEN_TIERS
 from .recorder import EVER
+from .scenario import check as check_steps
 from .view import account_view
 
 if TYPE_CHECKING:
@@ -130,6 +131,9 @@ class Admin:
         app.router.add_post(base + "/cruelties", self.start_cruelty)
         app.router.add_delete(base + "/cruelties", self.stop_cruelties)
         app.router.add_delete(base + "/cruelties/{id}", self.stop_cruelty)
+        app.router.add_post(base + "/scenario", self.start_scenario)
+        app.router.add_get(base + "/scenario", self.scenario)
+        app.router.add_delete(base + "/scenario", self.stop_scenario)
         app.router.add_get("/metrics", self.metrics)
         for path in PAGE:
             app.router.add_get(path, page)
@@ -426,6 +430,21 @@ class Admin:
                 "now": self._exchange.clock.now(),
             }
         )
+
+    async def start_scenario(self, request: web.Request) -> web.Response:
+        """Check all steps, then begin."""
+        data = await _body(request, ("steps",))
+        self._exchange.scenario.start(check_steps(data.get("steps")))
+        self._exchange.advance()
+        return _answer({**self._exchange.scenario.report(), "now": self._exchange.clock.now()}, 201)
+
+    async def scenario(self, request: web.Request) -> web.Response:
+        self._exchange.advance()
+        return _answer({**self._exchange.scenario.report(), "now": self._exchange.clock.now()})
+
+    async def stop_scenario(self, request: web.Request) -> web.Response:
+        self._exchange.scenario.stop()
+        return await self.scenario(request)
 
     async def start_cruelty(self, request: web.Request) -> web.Response:
         data = await _body(request, ("name", "params", "for_s", "account"))

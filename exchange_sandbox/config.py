@@ -42,6 +42,8 @@ class Config:
     venues: tuple[str, ...] = ("kraken",)
     #: Binance's request weights per minute and address: spot, usdm, sapi
     binance_weights: tuple[int, int, int] = (6_000, 2_400, 12_000)
+    #: steps to take from the start on
+    scenario: Optional[Path] = None
 
 
 VENUES = ("kraken", "binance", "binance_usdm")
@@ -56,6 +58,7 @@ _KNOWN = {
     "allow_plain_http_on_loopback",
     "public_rate",
     "requests_max_mb",
+    "scenario",
 }
 
 
@@ -99,6 +102,7 @@ def load(path: Path) -> Config:
         requests_max_mb=int(_number(raw.get("requests_max_mb", 64), "%s: requests_max_mb" % path)),
         venues=tuple(map(str, venues)),
         binance_weights=_weights(raw.get("binance_weights", {}), "%s: binance_weights" % path),
+        scenario=None if raw.get("scenario") is None else Path(str(raw["scenario"])),
     )
 
 

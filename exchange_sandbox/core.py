@@ -32,6 +32,8 @@ from .orders import Fill, Refusal
 from .rates import KRAKEN_TIERS, Counter, Tier
 from .recorder import Metrics, Recorder
 from .recording import Recording
+from .scenario import Scenario
+from .scenario import read as read_scenario
 from .seen import Seen
 
 #: real seconds between beats of the market
@@ -76,6 +78,7 @@ class Exchange:
         #: pair names of the venues -> symbol; each venue adds its own finder
         self.pair_finders: list[Callable[[str], Optional[str]]] = [lambda name: name if name in self.engine.instruments else None]
         self.effects = Effects(self)
+        self.scenario = Scenario(self)
         self.doors = Doors()
         self.doors.is_expired = lambda: self.cruelty("certificate_expired", None) is not None
         self.has_tls = False
@@ -88,6 +91,8 @@ class Exchange:
         self.judge.rebuild()
         self.markets.start(self.clock.now())
         self.publish()
+        if config.scenario is not None:
+            self.scenario.start(read_scenario(config.scenario))
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -136,6 +141,7 @@ class Exchange:
     def advance(self) -> None:
         """Bring everything to the present exchange time."""
         now = self.clock.now()
+        self.scenario.beat(now)
         for cruelty in self.cruelties.expired(now):
             self.effects.end(cruelty)
         self.engine.expire(now)

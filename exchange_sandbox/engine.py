@@ -98,6 +98,10 @@ class Engine:
         if fee:
             self.fees[asset] = self.fees.get(asset, ZERO) + fee
 
+    def note(self, order: Order) -> None:
+        """Add the fact of what an order is now."""
+        self._note(order)
+
     def drain(self) -> list[Fact]:
         """Return and forget the facts since the last call."""
         facts, self._facts = self._facts, []

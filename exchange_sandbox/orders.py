@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any, Optional
 
@@ -17,6 +17,7 @@ LIQUIDATION = "liquidation"
 STOP_TYPES = ("stop-loss", "stop-loss-limit", "take-profit", "take-profit-limit", "trailing-stop", "trailing-stop-limit")
 
 
+MOST_AMENDS = 100
 _DECIMALS = ("qty", "limit_price", "stop_price", "trail", "filled", "cost", "fee", "fee_exact", "held", "trail_rate", "activation")
 
 
@@ -83,6 +84,14 @@ class Order:
     close_position: bool = False
     #: of a spot pair: the order is on margin, and opens positions with this leverage; 0 = paid with what is there
     leverage: int = 0
+    #: its terms as placed and after each change, once it was changed; the newest MOST_AMENDS
+    amends: list[dict[str, Any]] = field(default_factory=list)
+
+    def note_amend(self, amend_id: str, kind: str, at: float) -> None:
+        """Remember the terms that hold now."""
+        limit, stop = (None if value is None else format(value, "f") for value in (self.limit_price, self.stop_price))
+        terms = {"qty": format(self.qty, "f"), "remaining": format(self.remaining, "f"), "limit_price": limit, "trigger_price": stop}
+        self.amends = [*self.amends, {"id": amend_id, "kind": kind, "at": at, **terms}][-MOST_AMENDS:]
 
     @property
     def remaining(self) -> Decimal:

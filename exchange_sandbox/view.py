@@ -17,7 +17,7 @@ FILLS_SHOWN = 1_000
 
 def order_view(order: Order) -> dict[str, Any]:
     out = order.to_dict()
-    for name in ("fee_exact", "seq", "account"):
+    for name in ("fee_exact", "seq", "account", "amends"):
         out.pop(name)
     return out
 

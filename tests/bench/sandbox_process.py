@@ -18,7 +18,6 @@ from tests.integration.exchange_sandbox.conftest import free_port
 from tests.integration.exchange_sandbox.test_tls import _certificate
 
 ROOT = Path(__file__).parents[2]
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Process:
@@ -98,9 +97,9 @@ class Process:
         return 0.0
 
     def cpu_s(self) -> float:
-        """Return the CPU seconds of the process, user and system."""
-        fields = Path("/proc/%d/stat" % self.process.pid).read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
+        """Return the CPU seconds of the process's threads, user and system, to the nanosecond."""
+        threads = Path("/proc/%d/task" % self.process.pid).glob("*/schedstat")
+        return sum(int(path.read_text().split()[0]) for path in threads) / 1e9
 
     def rss_mib(self) -> float:
         for line in Path("/proc/%d/status" % self.process.pid).read_text().splitlines():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -201,8 +202,6 @@ class MarketData:
 
     def each(self, call: Call) -> tuple[list[Symbol], bool]:
         """Return the symbols a ticker is asked for, and whether one object (not a list) is the answer."""
-        import json  # noqa: PLC0415
-
         if call.params.get("symbol"):
             chosen = [call.symbol()]
         elif call.params.get("symbols"):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from ...accounts import LedgerEntry
 from ...candles import Candle
 from ...lending import ROLLOVER_RATE, Loan
 from ...money import ROUND_DOWN, ZERO, fixed
 from ...orders import LIQUIDATION, Fill, Order
-from .instruments import ASSETS, BY_SYMBOL, PAIRS, TAKER, Pair
+from .instruments import ASSET_IDS, ASSETS, BY_SYMBOL, PAIRS, TAKER, Pair
 
 _FEES = {"fees": [[limit, float(fee)] for limit, fee in TAKER]}
 
@@ -130,6 +131,39 @@ def order_info(order: Order, trades: list[str] | None = None) -> dict[str, Any]:
     return info
 
 
+def ledger_info(entry: LedgerEntry) -> dict[str, Any]:
+    """One entry of Ledgers and QueryLedgers."""
+    asset = ASSET_IDS[entry.asset]
+    return {
+        "aclass": "currency",
+        "amount": amount(entry.amount, asset),
+        "asset": asset,
+        "balance": amount(entry.balance, asset),
+        "fee": amount(entry.fee, asset),
+        "refid": entry.ref,
+        "time": round(entry.at, 4),
+        "type": entry.kind,
+        "subtype": "",
+    }
+
+
+def amend_info(order: Order, row: dict[str, Any]) -> dict[str, Any]:
+    """One entry of OrderAmends: the terms after a change; the first is the order as placed."""
+    item = BY_SYMBOL[order.symbol].instrument
+    info: dict[str, Any] = {
+        "amend_id": row["id"],
+        "amend_type": row["kind"],
+        "order_qty": fixed(Decimal(row["qty"]), item.lot_decimals),
+        "remaining_qty": fixed(Decimal(row["remaining"]), item.lot_decimals),
+        "timestamp": int(row["at"] * 1000),
+        "post_only": order.post_only,
+    }
+    for name in ("limit_price", "trigger_price"):
+        if row[name] is not None:
+            info[name] = fixed(Decimal(row[name]), item.price_decimals)
+    return info
+
+
 def trade_info(fill: Fill) -> dict[str, Any]:
     """One entry of TradesHistory and QueryTrades."""
     pair = BY_SYMBOL[fill.symbol]
@@ -226,11 +260,13 @@ def amount(value: Decimal, asset_id: str) -> str:
 
 __all__ = [
     "PAIRS",
+    "amend_info",
     "amount",
     "asset_info",
     "candle_row",
     "describe",
     "describe_close",
+    "ledger_info",
     "market_positions",
     "order_info",
     "pair_info",

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...accounts import Account
 from ...keys import Key
-from ...money import ZERO, fixed
+from ...money import ZERO, fixed, parse
 from ...orders import Order
 from ...seen import Seen
 from .errors import KrakenError
-from .forms import amount, market_positions, order_info, position_info, trade_info
+from .forms import amend_info, amount, ledger_info, market_positions, order_info, position_info, trade_info
 from .instruments import ASSET_IDS, find_asset, find_pair
 from .order_form import truthy
 from .trading import Trading
@@ -46,6 +46,9 @@ class Private:
             "QueryTrades": self._query_trades,
             "OpenPositions": self._open_positions,
             "Ledgers": self._ledgers,
+            "QueryLedgers": self._query_ledgers,
+            "OrderAmends": self._order_amends,
+            "CreditLines": lambda seen, key, account, params: None,
             "GetWebSocketsToken": self._token,
             "GetApiKeyInfo": self._key_info,
             "AddOrder": self._add,
@@ -144,24 +147,24 @@ class Private:
         )
         rows = [entry for entry in reversed(account.ledger) if wanted is None or ASSET_IDS.get(entry.asset) in wanted]
         start = _offset(params)
-        return {
-            "ledger": {
-                entry.id: {
-                    "aclass": "currency",
-                    "amount": amount(entry.amount, ASSET_IDS[entry.asset]),
-                    "asset": ASSET_IDS[entry.asset],
-                    "balance": amount(entry.balance, ASSET_IDS[entry.asset]),
-                    "fee": amount(entry.fee, ASSET_IDS[entry.asset]),
-                    "refid": entry.ref,
-                    "time": round(entry.at, 4),
-                    "type": entry.kind,
-                    "subtype": "",
-                }
-                for entry in rows[start : start + PAGE]
-                if entry.asset in ASSET_IDS
-            },
-            "count": len(rows),
-        }
+        shown = {entry.id: ledger_info(entry) for entry in rows[start : start + PAGE] if entry.asset in ASSET_IDS}
+        return {"ledger": shown, "count": len(rows)}
+
+    def _query_ledgers(self, seen: Seen, key: Key, account: Account, params: Params) -> Any:
+        wanted = {item.strip() for item in str(params.get("id", "")).split(",") if item.strip()}
+        if not wanted or len(wanted) > 20:
+            raise KrakenError("EGeneral:Invalid arguments:id")
+        found = {entry.id: ledger_info(entry) for entry in account.ledger if entry.id in wanted and entry.asset in ASSET_IDS}
+        if not found:
+            raise KrakenError("EQuery:Unknown ledger")
+        return found
+
+    def _order_amends(self, seen: Seen, key: Key, account: Account, params: Params) -> Any:
+        """The terms of an order as placed, then each change of them."""
+        order = self._exchange.engine.orders.get(str(params.get("order_id", "")))
+        if order is None or order.account != account.name:
+            raise KrakenError("EOrder:Unknown order")
+        return {"count": len(order.amends), "amends": [amend_info(order, row) for row in order.amends]}
 
     # -- orders and trades ---------------------------------------------------------------------------------------------
 
@@ -266,8 +269,6 @@ class Private:
 
 
 def _decimal(value: object) -> Any:
-    from ...money import parse  # noqa: PLC0415
-
     return parse(value)
 
 

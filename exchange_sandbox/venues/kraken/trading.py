@@ -185,7 +185,7 @@ class Trading:
             AMEND_COST,
             post_only=str(params.get("post_only", "")).lower() == "true",
         )
-        return {"amend_id": self._exchange.engine.ids.txid("T")}
+        return {"amend_id": order.amends[-1]["id"]}
 
     def _change(
         self,
@@ -221,8 +221,13 @@ class Trading:
         self._exchange.trade_counter(account, order.symbol).force(1 + _penalty(costs, seen.at - order.created), seen.at)
         check_filters(trial, pair, self._exchange.engine.last_price[order.symbol])
         self._reject(account)
+        engine = self._exchange.engine
+        if not order.amends:
+            order.note_amend(engine.ids.txid("T"), "original", order.created)
         try:
-            self._exchange.engine.amend(order, seen.at, qty=qty, limit_price=limit, stop_price=stop, post_only=post_only)
+            engine.amend(order, seen.at, qty=qty, limit_price=limit, stop_price=stop, post_only=post_only)
+            order.note_amend(engine.ids.txid("T"), "user", seen.at)
+            engine.note(order)
         except Refusal as refusal:
             raise words(refusal) from None
         finally:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 
 from ... import MARKER_HEADER, MARKER_VALUE
-from ...accounts import Account
+from ...accounts import Account, LedgerEntry
 from ...engine import Fact
 from ...keys import Key, hashed
 from ...seen import Seen
@@ -382,8 +382,6 @@ class WebSocket:
 
 
 def _booking_of(fact: Fact) -> dict[str, Any]:
-    from ...accounts import LedgerEntry  # noqa: PLC0415
-
     return booking(
         LedgerEntry(
             fact["id"],
