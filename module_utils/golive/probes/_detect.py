@@ -5,7 +5,7 @@ sure of (values of the store, by keyed hashes) it looks for exactly.
 """
 from __future__ import annotations
 
-from typing import Any, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 from ..errors import Undecided
 
