@@ -36,7 +36,7 @@ READ_ONLY = ("archive.py", "command.py", "contents.py", "integrity.py", "judgeme
 BESIDE = ("audit.py", "canonical.py", "envelope.py", "evidence.py", "signing.py", "ticket.py")
 CODE = [*(path for path in sorted((PACKAGE / "model_registry").glob("*.py")) if path.name not in READ_ONLY),
         *(PACKAGE / name for name in BESIDE)]
-STEPS = 4_000
+READER_ROUNDS = 500     # a promotion and a rollback each
 # The order of calls is judged, not the disk: its syncs would take hours on a busy one.
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
@@ -249,15 +249,42 @@ def _part(asked: tuple[str, str]) -> dict[str, int]:
         return (kills if what == "kills" else errors)(case, 1.0, random.Random(1))
 
 
-def everything(jobs: int) -> dict[str, Any]:
-    """Run all of it."""
-    asked = [(name, what) for what in ("errors", "kills") for name in NAMES]
-    found: dict[str, dict[str, int]] = {name: {} for name in NAMES}
+def reader(rounds: int) -> dict[str, Any]:
+    """Let a reader poll while models are promoted and rolled back; return what it saw. Raises AssertionError if that was ever wrong."""
+    from tests.unit.model_registry.test_reader import watched
+
+    with tempfile.TemporaryDirectory(prefix="golive-crash-", dir=MEMORY) as place:
+        seen = watched(m.World(Path(place)), rounds)
+    assert seen["wrong"] == [], seen
+    return {**seen, "polls_per_s": round(seen["polls"] / seen["seconds"])}
+
+
+def everything(jobs: int, only: tuple[str, ...]) -> dict[str, Any]:
+    """Run all of it, or all of some actions."""
+    asked = [(name, what) for what in ("errors", "kills") for name in NAMES if not only or name in only]
+    found: dict[str, dict[str, int]] = {name: {} for name, _what in asked}
     with concurrent.futures.ProcessPoolExecutor(jobs) as pool:
         for (name, what), one in zip(asked, pool.map(_part, asked), strict=True):
             found[name].update(one)
             print(name, what, one, file=sys.stderr, flush=True)
     return found
+
+
+def write(cases: dict[str, Any], polled: dict[str, Any] | None) -> None:
+    """Put what was run in the place of the same in the record; what was run on other code is dropped."""
+    before = json.loads(RECORD.read_text()) if RECORD.is_file() else {}
+    if before.get("code") != code_digest():
+        before = {}
+    found = {**before.get("cases", {}), **cases}
+
+    def total(name: str) -> int:
+        return sum(int(one[name]) for one in found.values())
+
+    body = {"code": code_digest(), "at": canonical.utc(datetime.now(UTC)), "cases": found, "reader": polled or before.get("reader"),
+            "passed": set(found) == set(NAMES), "system_calls": total("system_calls"), "states": total("states"), "kills": total("killed"),
+            "errors": total("failed")}
+    RECORD.parent.mkdir(exist_ok=True)
+    RECORD.write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
 
 
 def main() -> int:
@@ -266,17 +293,16 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--only", nargs="*", default=[], help=f"of {', '.join(NAMES)}, reader")
     chosen = parser.parse_args()
-    began = time.monotonic()
-    found = everything(chosen.jobs) if chosen.record else campaign(chosen.share, chosen.seed, tuple(chosen.only))
-    print(json.dumps(found, indent=1), f"{time.monotonic() - began:.0f} s", file=sys.stderr)
-    if chosen.record:
-        RECORD.parent.mkdir(exist_ok=True)
-        body = {"code": code_digest(), "passed": True, "at": canonical.utc(datetime.now(UTC)), "cases": found,
-                "system_calls": sum(one["system_calls"] for one in found.values()), "states": sum(one["states"] for one in found.values()),
-                "kills": sum(one["killed"] for one in found.values()), "errors": sum(one["failed"] for one in found.values())}
-        RECORD.write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
+    began, only = time.monotonic(), tuple(chosen.only)
+    if not chosen.record:
+        print(json.dumps(campaign(chosen.share, chosen.seed, only), indent=1), file=sys.stderr)
+        return 0
+    polled = reader(READER_ROUNDS) if not only or "reader" in only else None
+    cases = everything(chosen.jobs, only) if set(only) != {"reader"} else {}
+    write(cases, polled)
+    print(polled, f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     return 0
 
 

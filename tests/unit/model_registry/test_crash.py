@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import json
 import random
-from datetime import UTC, datetime
 
 import pytest
 from golive.model_registry import history
@@ -31,14 +30,22 @@ def test_the_record_is_of_every_action_and_every_system_call(record: dict[str, o
     for name, one in cases.items():
         assert one["system_calls"] > 50, name
         assert one["states"] > 4, name
-        assert one["killed"] >= 8, name
+        assert one["killed"] >= 0.97 * one["system_calls"], name      # how often a pipe is read differs by a few from run to run
         assert one["failed"] >= 4 * one["calls"] * 0.95, name
 
 
-def test_a_slice_of_today_holds() -> None:
-    day = int(datetime.now(UTC).strftime("%Y%m%d"))
-    today = tuple(random.Random(day).sample(crash.NAMES, 1))
-    found = crash.campaign(0.01, day, today)
+def test_a_reader_polled_a_thousand_times_a_second_during_a_thousand_moves(record: dict[str, object]) -> None:
+    seen = record["reader"]
+    assert isinstance(seen, dict)
+    assert (seen["wrong"], seen["moves"], seen["models"]) == ([], 1_000, 2)
+    assert seen["polls"] >= 1_000 * seen["seconds"]
+
+
+def test_a_slice_of_today_holds(request: pytest.FixtureRequest) -> None:
+    """One kill in a hundred of one action a day; with --full every action at every one of its system calls."""
+    day, full = int(request.config.getoption("--slice-day")), request.config.getoption("--full")
+    today = crash.NAMES if full else tuple(random.Random(day).sample(crash.NAMES, 1))
+    found = crash.campaign(1.0 if full else 0.01, day, today)
     assert set(found) == set(today)
     assert all(one["killed"] > 0 for one in found.values())
 

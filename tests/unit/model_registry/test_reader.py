@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from golive import canonical
 
 from tests.fixtures import models as m
 
-ROUNDS = int(os.environ.get("GOLIVE_READER_ROUNDS", "25"))      # 500 in the full run: 1,000 promotions and rollbacks
+ROUNDS, FULL = 10, 500      # a promotion and a rollback each; the record is of 500, which are 1,000 moves
 
 
 def _read(root: str, stop: Any, out: Any) -> None:
     """Poll as fast as it goes (well over 1,000 times a second); report what was ever wrong."""
-    models, count, wrong, seen = Path(root) / "models", 0, [], set()
+    models, count, wrong, seen, began = Path(root) / "models", 0, [], set(), time.monotonic()
     while not stop.is_set() and not wrong:
         try:
             pointer = json.loads((models / "approved_model.json").read_bytes())
@@ -30,10 +30,11 @@ def _read(root: str, stop: Any, out: Any) -> None:
         except (OSError, ValueError, KeyError) as exc:
             wrong.append(repr(exc))
         count += 1
-    out.put((count, wrong, len(seen)))
+    out.put({"polls": count, "wrong": wrong, "models": len(seen), "seconds": round(time.monotonic() - began, 3)})
 
 
-def test_a_reader_never_sees_anything_but_a_whole_model(world: m.World) -> None:
+def watched(world: m.World, rounds: int) -> dict[str, Any]:
+    """Promote and roll back so many times while a process of its own polls; return what it saw."""
     first, second = world.signed(0), world.signed(1)
     world.must("approve", **first)
     context = multiprocessing.get_context("fork")
@@ -41,19 +42,23 @@ def test_a_reader_never_sees_anything_but_a_whole_model(world: m.World) -> None:
     reader = context.Process(target=_read, args=(str(world.root), stop, out))
     reader.start()
     try:
-        for number in range(ROUNDS):
+        for number in range(rounds):
             folder = m.approve(world.place / f"again-{number}", second["candidate"], second["validation"],
                                issued=m.NIGHT - timedelta(hours=2) + timedelta(seconds=number))
             world.must("approve", **{**second, "approvals": str(folder)})
             world.must("rollback", reason="to and fro", away_from=second["candidate"])
     finally:
         stop.set()
-        count, wrong, digests = out.get(timeout=60)
+        seen: dict[str, Any] = out.get(timeout=60)
         reader.join(60)
-    assert wrong == []
-    assert digests == 2
-    assert count > ROUNDS
-    assert world.must("verify")["facts"]["moves"] == 1 + 2 * ROUNDS
+    return {**seen, "moves": world.must("verify")["facts"]["moves"] - 1}
+
+
+def test_a_reader_never_sees_anything_but_a_whole_model(world: m.World, request: pytest.FixtureRequest) -> None:
+    rounds = FULL if request.config.getoption("--full") else ROUNDS
+    seen = watched(world, rounds)
+    assert (seen["wrong"], seen["models"], seen["moves"]) == ([], 2, 2 * rounds)
+    assert seen["polls"] > seen["moves"]
 
 
 def _promote(place: str, given: dict[str, Any], out: Any) -> None:

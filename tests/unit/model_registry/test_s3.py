@@ -163,7 +163,10 @@ def prepared(world: BucketWorld, action: str) -> dict[str, Any]:
     if action == "approve":
         return second
     world.must("approve", **second)
-    return {"reason": "x", "away_from": second["candidate"]} if action == "rollback" else {"keep_candidates": 0, "keep_models": 2}
+    if action == "rollback":
+        return {"reason": "x", "away_from": second["candidate"]}
+    world.validated(7)      # never in force: what prune takes away
+    return {"keep_candidates": 0, "keep_models": 2}
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

@@ -1,6 +1,7 @@
-"""All actions in any order, with crashes and failing disks between: a model of the registry in ten lines, compared after each step."""
+"""All actions in any order, with kills and failing disks between: a model of the registry in ten lines, compared after each step."""
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from datetime import timedelta
@@ -12,11 +13,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.fixtures import faulty_files as ff
 from tests.fixtures import models as m
+from tests.fixtures.ptrace import run_until
 from tests.unit.model_registry.crash import MEMORY
 
 SEEDS = st.integers(0, 3)
 ERRORS = st.sampled_from([ff.FULL, ff.READ_ONLY, ff.BROKEN])
-FAULTS = st.one_of(st.none(), st.tuples(st.integers(0, 30), ERRORS, st.booleans(), st.booleans()))
+Failing = tuple[int, int, bool, bool]
+# Nothing, a disk that fails at a changing call (once or from there on, with half a write), or kill -9 before a system call.
+FAULTS = st.one_of(st.none(), st.tuples(st.integers(0, 30), ERRORS, st.booleans(), st.booleans()), st.integers(0, 800))
+Fault = Failing | int | None
 
 
 class Registry(RuleBasedStateMachine):
@@ -33,26 +38,37 @@ class Registry(RuleBasedStateMachine):
     def teardown(self) -> None:
         shutil.rmtree(self.place)
 
-    def disturbed(self, fault: tuple[int, int, bool, bool] | None, action: str, **given: object) -> dict:
-        """Run an action under a failing disk, then again without: the second run must end what the first began."""
+    def disturbed(self, fault: Fault, action: str, **given: object) -> dict:
+        """Run an action under a failing disk or until it is killed, then undisturbed: the second run must end what the first began."""
         if fault is not None:
             before = self.world.pointer()
-            at, error, onwards, torn = fault
-            with ff.layer(ff.Layer(at, error, onwards, torn)):
-                self.world.do(action, **given)
+            if isinstance(fault, int):
+                run_until(2 * fault, lambda: None if "changes" in self.world.do(action, **given) else os._exit(4))
+            else:
+                with ff.layer(ff.Layer(*fault)):
+                    self.world.do(action, **given)
             after = self.world.pointer()
             assert after == before or after is not None
         return self.world.do(action, **given)
 
     @rule(seed=SEEDS, fault=FAULTS)
-    def register_and_validate(self, seed: int, fault: tuple[int, int, bool, bool] | None) -> None:
+    def register(self, seed: int, fault: Fault) -> None:
         source = m.candidate(self.place / f"source-{seed}", seed)
         registered = self.disturbed(fault, "register", source=str(source))
         assert not registered.get("failed"), registered["msg"]
         assert self.world.do("register", source=str(source))["changes"] == []
 
     @rule(seed=SEEDS, fault=FAULTS)
-    def approve(self, seed: int, fault: tuple[int, int, bool, bool] | None) -> None:
+    def validate(self, seed: int, fault: Fault) -> None:
+        digest, _validation = self.world.validated(seed)
+        self.count += 1
+        folder = m.evidence(self.place / f"evidence-again-{self.count}", digest, issued=m.NIGHT - timedelta(hours=1, seconds=self.count))
+        validated = self.disturbed(fault, "validate", candidate=digest, evidence=str(folder))
+        assert not validated.get("failed"), validated["msg"]
+        assert self.world.do("validate", candidate=digest, evidence=str(folder))["changes"] == []
+
+    @rule(seed=SEEDS, fault=FAULTS)
+    def approve(self, seed: int, fault: Fault) -> None:
         digest, validation = self.world.validated(seed)
         self.count += 1
         folder = m.approve(self.place / f"approvals-{self.count}", digest, validation,
@@ -64,7 +80,7 @@ class Registry(RuleBasedStateMachine):
         self.approved.add(digest)
 
     @rule(seed=SEEDS, fault=FAULTS)
-    def rollback(self, seed: int, fault: tuple[int, int, bool, bool] | None) -> None:
+    def rollback(self, seed: int, fault: Fault) -> None:
         if self.expected is None:
             assert self.world.do("rollback", reason="x", away_from="sha256:" + "0" * 64)["code"] == "missing"
             return
@@ -75,7 +91,7 @@ class Registry(RuleBasedStateMachine):
         self.expected = target
 
     @rule(fault=FAULTS)
-    def prune(self, fault: tuple[int, int, bool, bool] | None) -> None:
+    def prune(self, fault: Fault) -> None:
         result = self.disturbed(fault, "prune", keep_models=20, keep_candidates=20)
         assert not result.get("failed"), result["msg"]
 
