@@ -122,7 +122,7 @@ def test_a_long_journal_is_folded_into_a_snapshot_and_nothing_is_lost(make_sandb
     client.good("AddOrder", pair="XRPUSDT", type="buy", ordertype="limit", price="0.5", volume="10")
     sandbox.stop()
     journal = sandbox.directory / "state" / "0.journal.jsonl"
-    filler = b'[{"t":"note","text":"%s"}]\n' % (b"x" * 80_000) * 420  # facts of a kind that builds nothing: only length
+    filler = b'[{"t":"note","text":"%s"}]\n' % (b"x" * 80_000) * 840  # facts of a kind that builds nothing: only length
     with journal.open("ab") as handle:
         handle.write(filler)
     sandbox.start()
