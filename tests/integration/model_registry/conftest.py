@@ -157,14 +157,14 @@ def last_night(now: datetime, hour: int = 3) -> datetime:
     return (now if now.hour >= 5 else now - timedelta(days=1)).replace(hour=hour, minute=5, second=0, microsecond=0)
 
 
-def handed_in(host: Host, place: Path, seed: int, **world: Any) -> dict[str, Any]:
+def handed_in(host: Host, place: Path, seed: int, rows: bytes | None = None, **world: Any) -> dict[str, Any]:
     """Put a signed candidate with its evidence on the host and register, validate and sign it; return what approves it."""
     now = datetime.now(UTC)
     world.setdefault("training", m.training(last_night(now)))
     source, evidence, approvals = f"{CRYPTO}/incoming/c{seed}", f"/srv/evidence-{seed}", f"/srv/approvals-{seed}"
     host.put(m.candidate(place / "source", seed, **world), source, "trainer")
     digest = host.tool_run("register", source=source)["facts"]["candidate"]
-    host.put(m.evidence(place / "evidence", digest, issued=now - timedelta(minutes=5)), evidence, "root")
+    host.put(m.evidence(place / "evidence", digest, rows=rows, issued=now - timedelta(minutes=5)), evidence, "root")
     validation = host.tool_run("validate", candidate=digest, evidence=evidence)["facts"]["validation"]
     host.put(m.approve(place / "approvals", digest, validation, issued=now - timedelta(minutes=2)), approvals, "root")
     return {"candidate": digest, "validation": validation, "approvals": approvals, "confirm": True}

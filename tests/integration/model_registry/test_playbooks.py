@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from golive import session
 
+from tests.fixtures import models as m
 from tests.fixtures.model_profile import VALUES
 from tests.integration.model_registry.conftest import CRYPTO, Host, handed_in
 from tests.integration.sets.conftest import Run
@@ -24,7 +25,7 @@ HEADS = session.reports_of(SYSTEM) / "model_heads"
 def values(registry: Host, approved: dict[str, Any], tmp_path: Path) -> Iterator[dict[str, Any]]:
     """What an inventory and a person give the playbook for a candidate that was signed."""
     shutil.rmtree(HEADS, ignore_errors=True)
-    given = handed_in(registry, tmp_path, 21)
+    given = handed_in(registry, tmp_path, 21, rows=m.predictions(edge=0.013, seed=9))      # other metrics than those in force
     closed = (datetime.now(UTC) + timedelta(hours=3)).strftime("%H:%M")
     later = (datetime.now(UTC) + timedelta(hours=4)).strftime("%H:%M")
     yield {**{name: one for name, one in VALUES.items() if name.startswith("model_")}, "golive_rehearsal": False,
