@@ -182,8 +182,7 @@ def test_a_key_that_may_do_too_much_is_not_used_and_the_old_one_stays(lab: Lab) 
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (["-e", "rotate=love"], "rotate is love; set it to exchange_key, token, database_password or certificates"),
-    (["-e", "rotate=token"], "name the token with -e rotate_reference="),
+    (["-e", "rotate=love"], "rotate is love; set it to exchange_key or database_password"),
     (["-e", "rotate=database_password"], "name the static role with -e rotate_role="),
     (["-e", "rotate_reference=vault:kv/kraken-micro/x/y#z"], "is no key of rehearsal_exchange_accounts"),
     (["-e", "rotate_instance=live"], "the live key is armed with a ticket that names it")])
@@ -198,7 +197,7 @@ def test_bad_input_is_one_sentence(lab: Lab, arguments: list[str], words: str) -
 def test_a_token_is_rotated_and_everybody_who_holds_it_follows(lab: Lab) -> None:
     run(f"{OPERATE}/rotate_secrets.yml")  # ends what the test before has staged
     old = lab.secret(TOKEN, "token")
-    done = run(f"{OPERATE}/rotate_secrets.yml", "-e", "rotate=token", "-e", f"rotate_reference=vault:kv/{TOKEN}#token",
+    done = run(f"{OPERATE}/rotate_token.yml", "-e", f"rotate_reference=vault:kv/{TOKEN}#token",
                "-e", f"rotate_proof_url=https://{lab.address['outside']}:9094/received")
     assert done.code == 0, done.output[-4000:]
     new = lab.secret(TOKEN, "token")
@@ -264,7 +263,7 @@ def test_a_single_node_is_restarted_and_unsealed(lab: Lab) -> None:
 
 def test_certificates_are_made_anew_while_the_bot_runs(lab: Lab) -> None:
     pid = health()["pid"]
-    done = run(f"{OPERATE}/rotate_secrets.yml", "-e", "rotate=certificates")
+    done = run(f"{OPERATE}/rotate_certificates.yml")
     assert done.code == 0, done.output[-4000:]
     assert {host for host, thing, op in done.changes() if thing.startswith("certificate:")} == {"bot", "guard", "outside", "vault", "venue"}
     await_that(lambda: health()["reconciled"] is True, "the bot agrees with the venue again")
