@@ -18,7 +18,7 @@ from .positions import ISOLATED
 from .settlement import hold_for, market_cost
 
 #: closed orders, fills and bookings kept in memory: so many of all accounts together, but LEAST of each
-MOST_ORDERS, MOST_FILLS, MOST_BOOKINGS, LEAST = 20_000, 20_000, 20_000, 1_000
+MOST_ORDERS, MOST_FILLS, MOST_BOOKINGS, LEAST = 10_000, 10_000, 10_000, 50
 #: bookings that may leave a balance negative: what a margin account loses or owes
 OWED = ("margin", "rollover")
 #: Facts the journal keeps and streams publish: {"t": kind, ...}

@@ -39,6 +39,8 @@ RULES = {
 STOPS = ("stop-loss", "trailing-stop")
 #: an unacknowledged order is remembered so long (exchange seconds)
 UNACKNOWLEDGED_S = 300.0
+#: entries of an account whose requests are remembered until they are filled
+MOST_ENTRIES = 500
 
 
 @dataclass
@@ -77,11 +79,21 @@ class _Lost:
     at: float
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """As much of an entry's request as its late verdict tells: it waits as long as the account declares, and there may be many."""
+
+    id: int
+    endpoint: str
+    params: dict[str, str]
+
+
+@dataclass(slots=True)
 class _Due:
     at: float
-    fill: Fill
-    seen: Optional[Seen]
+    symbol: str
+    filled_at: float
+    seen: Optional[Asked]
 
 
 @dataclass
@@ -91,7 +103,7 @@ class _Memory:
     writers: dict[str, deque[tuple[float, str]]] = field(default_factory=dict)
     net: dict[str, Decimal] = field(default_factory=dict)
     due: list[_Due] = field(default_factory=list)
-    entries: dict[str, Seen] = field(default_factory=dict)
+    entries: dict[str, Asked] = field(default_factory=dict)
 
 
 class Judge:
@@ -103,7 +115,7 @@ class Judge:
         #: (source address, symbol) -> exchange time of the newest market data delivered there
         self._delivered: dict[tuple[str, str], float] = {}
         #: verdicts that came after the answer: (seen, rule, verdict, why)
-        self.late: deque[tuple[Optional[Seen], str, str, str, str]] = deque()
+        self.late: deque[tuple[Optional[Asked], str, str, str, str]] = deque()
 
     def _of(self, account: str) -> _Memory:
         return self._memory.setdefault(account, _Memory())
@@ -250,8 +262,8 @@ class Judge:
         if self._engine.accounts[order.account].profile.get("stop_within_s") is None:
             return
         entries = self._of(order.account).entries
-        entries[order.id] = seen
-        while len(entries) > 2_000:
+        entries[order.id] = Asked(seen.id, seen.endpoint, seen.params)
+        while len(entries) > MOST_ENTRIES:
             del entries[next(iter(entries))]
 
     def filled(self, account: Account, fill: Fill) -> None:
@@ -262,7 +274,7 @@ class Judge:
         positions = fill.leverage or self._engine.instruments[fill.symbol].contract is not None
         entry = fill.opened > 0 if positions else fill.side == BUY
         if entry and within is not None:
-            memory.due.append(_Due(fill.at + float(within), fill, memory.entries.get(fill.order_id)))
+            memory.due.append(_Due(fill.at + float(within), fill.symbol, fill.at, memory.entries.get(fill.order_id)))
 
     def _carry(self, account: Account, fill: Fill) -> None:
         if fill.leverage:
@@ -330,7 +342,7 @@ class Judge:
             ripe = [item for item in memory.due if item.at <= now]
             memory.due = [item for item in memory.due if item.at > now]
             for item in ripe:
-                naked = self.naked(account, item.fill.symbol)
+                naked = self.naked(account, item.symbol)
                 if naked > 0:
                     self.late.append(
                         (
@@ -338,7 +350,7 @@ class Judge:
                             name,
                             "order_without_stop",
                             "fail",
-                            "%s of %s without a stop %.1f s after the fill" % (naked, item.fill.symbol, item.at - item.fill.at),
+                            "%s of %s without a stop %.1f s after the fill" % (naked, item.symbol, item.at - item.filled_at),
                         )
                     )
                 else:

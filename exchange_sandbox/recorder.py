@@ -17,6 +17,7 @@ from prometheus_client.metrics_core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from .fastjson import dumps, loads
+from .judge import Asked
 from .seen import PASS, Seen
 from .tally import Tally
 
@@ -149,7 +150,7 @@ class Recorder:
         """Bring the metrics up to date."""
         self._spread()
 
-    def add_late(self, seen: Optional[Seen], account: str, rule: str, verdict: str, why: str, at: float) -> None:
+    def add_late(self, seen: Optional[Asked], account: str, rule: str, verdict: str, why: str, at: float) -> None:
         """Write down a verdict that fell after the answer."""
         record = {
             "id": seen.id if seen else 0,

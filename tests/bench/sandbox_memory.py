@@ -27,7 +27,7 @@ from tests.integration.exchange_sandbox.long_runs import RECORDS, digest
 LINES, STEP, MOST_GROWTH = 16, 50_000, 0.05
 
 
-def _maker(client: Kraken) -> Callable[[int], bytes]:
+def maker(client: Kraken) -> Callable[[int], bytes]:
     far = {"pair": "XBTUSDT", "type": "buy", "ordertype": "limit", "price": "1000", "volume": "0.001"}
 
     def make(turn: int) -> bytes:
@@ -54,7 +54,7 @@ async def run(server: Process, requests: int, state: Path) -> list[dict[str, Any
     for number in range(LINES):
         server.ask("POST", "accounts", {"name": "m%d" % number, "tier": "unlimited", "balances": {"USDT": "1000000"}})
         key = server.ask("POST", "keys", {"account": "m%d" % number, "rights": KRAKEN_RIGHTS})
-        made.append(_maker(Kraken(key["key"], key["secret"])))
+        made.append(maker(Kraken(key["key"], key["secret"])))
     lines = [await Line.open("127.0.0.1", server.port, server.context) for _ in made]
     rows: list[dict[str, Any]] = []
     began, share = time.monotonic(), STEP // LINES
