@@ -55,13 +55,14 @@ WAYS = (
     Way("-e golive_dry", [JOURNEY, "-e", "golive_dry=false"], "golive_dry"),
     Way("the inventory folder", ["-i", str(INVENTORY.parent), JOURNEY], "", inventory=False),
     Way("no inventory of that name", ["-i", str(INVENTORY.parent / "lap.yml"), JOURNEY], "", inventory=False),
-    Way("another ansible.cfg", [JOURNEY], "couldn't resolve module/action", {"ANSIBLE_CONFIG": "/dev/null"}),
+    Way("another ansible.cfg", [JOURNEY], "couldn't resolve module/action", {"ANSIBLE_CONFIG": "/tmp/golive-other.cfg"},
+        before="printf '[defaults]\\n' > /tmp/golive-other.cfg", after="rm -f /tmp/golive-other.cfg"),
     Way("a checkout that others may write", [JOURNEY], "couldn't resolve module/action", {"ANSIBLE_CONFIG": None},
         before="chmod o+w .", after="chmod o-w ."),
     Way("edited report, then the phase live alone", ["playbooks/live.yml"], "was not opened",
         before=f"cd {REPORTS}/latest; cp -p report.json report.kept; "
                "sed -i 's/\"fail\"/\"pass\"/g; s/\"undecided\"/\"pass\"/g' report.json",
-        after=f"cd {REPORTS}; for f in */report.kept; do mv $f $(dirname $f)/report.json; done"),
+        after=f"cd {REPORTS}; for f in 2*/report.kept; do mv $f $(dirname $f)/report.json; done"),
     Way("the lock a link to another file", [JOURNEY], "lock",
         before=f"mv {REPORTS}/lock {REPORTS}/lock.kept; ln -s lock.kept {REPORTS}/lock",
         after=f"rm -f {REPORTS}/lock; mv {REPORTS}/lock.kept {REPORTS}/lock"),
@@ -148,7 +149,7 @@ def main() -> int:
     """Try every way that the record does not hold yet (all with --again), and return 2 when one armed or was not named."""
     world = Lab()
     kept = json.loads(RECORD.read_text("utf-8"))["ways"] if RECORD.is_file() and "--again" not in sys.argv else []
-    rows = [row for row in kept if row["way"] in {way.name for way in WAYS}]
+    rows = [row for row in kept if row["way"] in {way.name for way in WAYS} and row["named"] and not row["armed"]]
     before = armed(world)
     for way in WAYS:
         if way.name in {row["way"] for row in rows}:

@@ -7,7 +7,7 @@ from typing import Any
 
 from golive.session import ROOT
 
-from .harness import compiled, proofs
+from .harness import bound, compiled, proofs
 
 PAGE = ROOT / "docs/explanation/proof.md"
 RECORDS = ROOT / "tests/records"
@@ -65,6 +65,8 @@ def text() -> str:
     lines += [f"* `{one['control']}`: {one['reason']}" for one in record["unproven"]] or ["Nothing."]
     for path in sorted(RECORDS.glob("*_campaign.json")):
         lines += _campaign(json.loads(path.read_text("utf-8")))
+    if bound.NEVER_RUN:
+        lines += ["", "## Built and not run to the end yet", "", *(f"* `{name}`: no record" for name in bound.NEVER_RUN)]
     lines += ["", "## Each proof", "", "| control | break | broken was | seen |", "| --- | --- | --- | --- |"]
     lines += [f"| `{one['control']}` | `{one['fault']}` | {LAYERS[one['layer']]} | {_cell(one['reason'])} |"
               for one in sorted(record["proofs"], key=lambda one: (one["control"], one["fault"], one["trial"]))]

@@ -31,6 +31,7 @@ from ..harness import bound, compiled, store_breaks
 from ..harness.lab import INVENTORY, Lab
 
 RECORD = ROOT / "tests/records/leak_campaign.json"
+MOUNT = "kv"
 #: pattern of a place -> why the secret is meant to be there
 MEANT: Mapping[str, str] = {
     r"^vault: .*(/var/lib/vault|raft)": "the store itself, encrypted by its own barrier",
@@ -48,7 +49,8 @@ def secrets_of(world: Lab) -> dict[str, str]:
     found: dict[str, str] = {}
     with store_breaks.as_root(world) as client:
         for path in _paths(client, ""):
-            data = client.secrets.kv.v2.read_secret_version(path=path, raise_on_deleted_version=False)["data"]["data"] or {}
+            read = client.secrets.kv.v2.read_secret_version(path=path, mount_point=MOUNT, raise_on_deleted_version=False)
+            data = read["data"]["data"] or {}
             for field, value in data.items():
                 found.update(_parts(f"{path}#{field}", str(value)))
     return {name: value for name, value in found.items() if len(value) >= 12}
@@ -66,7 +68,7 @@ def _parts(name: str, value: str) -> dict[str, str]:
 
 
 def _paths(client: Any, prefix: str) -> Iterator[str]:
-    for name in client.secrets.kv.v2.list_secrets(path=prefix)["data"]["keys"]:
+    for name in client.secrets.kv.v2.list_secrets(path=prefix, mount_point=MOUNT)["data"]["keys"]:
         if name.endswith("/"):
             yield from _paths(client, prefix + name)
         else:

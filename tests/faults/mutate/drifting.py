@@ -231,24 +231,36 @@ def write(fresh: Sequence[Row], campaign: Campaign, seed: str, before: dict[str,
     rows = sorted([one for one in before["rows"] if one["number"] not in new] + list(new.values()), key=lambda one: int(one["number"]))
     clean = [*before["clean"], *({"run": one.run, "red": len(one.red), "took_s": round(one.took_s, 1),
                                   "objects": sorted(f"{op} {name} on {host}" for host, name, op in one.objects)} for one in campaign.clean)]
+    write_atomic(RECORD, (json.dumps(body(rows, clean, seed), indent=1, ensure_ascii=False) + "\n").encode(), 0o644)
+
+
+def by_object(row: dict[str, Any]) -> bool:
+    """Return whether a managed object was named: it can be nobody else's. A control's red may have been helped by another change."""
+    return any(len(words.split()) > 1 and ":" in words.split()[1] for words in row["said"])
+
+
+def body(rows: Sequence[dict[str, Any]], clean: Sequence[dict[str, Any]], seed: str) -> dict[str, Any]:
+    """Return the record."""
     count = Counter(one["outcome"] for one in rows)
     made, detected = len(rows) - count["not made"], count["named"] + count["seen"]
     families = {family: dict(Counter(one["outcome"] for one in rows if one["family"] == family))
                 for family in sorted({one["family"] for one in rows})}
     figures = {"changes made on the hosts": made, "detected": detected, "named right": count["named"],
-               "survived": count["survived"], "could not be made": count["not made"],
+               "of them by a managed object": sum(one["outcome"] == "named" and by_object(one) for one in rows),
+               "of them by a control alone": sum(one["outcome"] == "named" and not by_object(one) for one in rows),
+               "survived": count["survived"], "could not be made or judged": count["not made"],
                "detected, percent": round(100 * detected / made, 1) if made else 0,
                "named right, percent": round(100 * count["named"] / made, 1) if made else 0,
                "drift runs on the untouched lab": len(clean),
                "of them that named a managed object": sum(bool(one["objects"]) for one in clean), "seed": seed}
     notes = [f"{one['outcome']}: number {one['number']}, {one['family']} on {one['host']}: {one['what']}"
              + (f" (seen: {', '.join(one['said'])})" if one["said"] else "") for one in rows if one["outcome"] in ("survived", "seen")]
-    body = {"title": "Changes behind golive's back", "at": utc(), "bound": bound.now("drift_campaign"), "figures": figures,
+    return {"title": "Changes behind golive's back", "at": utc(), "bound": bound.now("drift_campaign"), "figures": figures,
             "families": families, "clean": clean, "rows": rows,
             "about": "Random changes to what golive manages or observes on the lab's hosts; the drift playbook has to name object or "
-                     "control. Each is made again by `python -m tests.faults.mutate.drifting --replay NUMBER`.",
+                     "control. Many are made at once; a control that turned red may have been helped by another change of its batch, "
+                     "a named object not. Each is made again alone by `python -m tests.faults.mutate.drifting --replay NUMBER`.",
             "notes": notes}
-    write_atomic(RECORD, (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode(), 0o644)
 
 
 def main() -> int:

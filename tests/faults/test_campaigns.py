@@ -1,0 +1,64 @@
+"""The committed records of the campaigns: there, bound to the code they were made with, and none of them hides what survived."""
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from golive.session import ROOT
+
+from . import bypass
+from .harness import bound
+from .journeys import campaigns
+
+RECORDS = ROOT / "tests/records"
+#: record -> figures that have to be nought
+NOUGHT = {
+    "drift_campaign": (),
+    "mutation_campaign": ("of them judged green", "stayed green", "controls whose wanted facts are not green"),
+    "bypass_campaign": ("that armed", "that were not named"),
+    "crash_campaign": ("armed twice", "orders sent twice", "tracebacks", "exit of the last"),
+    "prediction_campaign": ("done and not predicted", "failed tasks of a dry run", "managed objects that a dry run changed"),
+    "leak_campaign": ("leaks", "plants that were not found"),
+}
+
+
+MADE = sorted(set(NOUGHT) - set(bound.NEVER_RUN))
+
+
+def record(name: str) -> dict[str, Any]:
+    path = RECORDS / f"{name}.json"
+    assert path.is_file(), f"there is no record {name}: run make prove"
+    return dict(json.loads(path.read_text("utf-8")))
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_record_is_there_and_not_red(name: str) -> None:
+    figures = record(name)["figures"]
+    assert {word: figures[word] for word in NOUGHT[name]} == dict.fromkeys(NOUGHT[name], 0)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_record_is_bound_to_the_code_as_it_is(name: str) -> None:
+    assert record(name).get("bound") == bound.now(name), f"what {name} rests on has changed: run make prove"
+
+
+def test_whatever_survived_is_told_on_the_page() -> None:
+    page = (ROOT / "docs/explanation/proof.md").read_text("utf-8")
+    for name in MADE:
+        found = record(name)
+        assert f"## {found['title']}" in page
+        assert all(f"* {note}" in page for note in found["notes"])
+
+
+def test_every_way_around_the_gates_was_tried_and_what_tests_try_is_there() -> None:
+    assert {one["way"] for one in record("bypass_campaign")["ways"]} == {way.name for way in bypass.WAYS}
+    assert bypass.untested() == []
+
+
+def test_make_prove_runs_every_campaign_that_is_asked_for() -> None:
+    assert set(campaigns.CAMPAIGNS) == set(bound.RESTS_ON) == set(NOUGHT)
+
+
+def test_a_campaign_that_has_a_record_is_not_called_never_run() -> None:
+    assert [name for name in bound.NEVER_RUN if (RECORDS / f"{name}.json").exists()] == []
