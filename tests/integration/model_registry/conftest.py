@@ -72,7 +72,7 @@ class Host(Lab):
         with tarfile.open(fileobj=packed, mode="w:xz") as archive:
             archive.add(folder, ".")
         text = base64.b64encode(packed.getvalue()).decode()
-        self.must(f"mkdir -p {target}; : > /run/put.b64")
+        self.must(f"rm -rf {target}; mkdir -p {target}; : > /run/put.b64")
         for start in range(0, len(text), 60_000):
             self.must(f"printf %s '{text[start:start + 60_000]}' >> /run/put.b64")
         unpack = f"import sys,tarfile,io; tarfile.open(fileobj=io.BytesIO(sys.stdin.buffer.read())).extractall('{target}')"
