@@ -1,8 +1,10 @@
 """The store holds a new key, and the bot was not restarted: it works with the one of before."""
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import os
 
 from .harness.fault import Fault, NotTaken, red
 from .harness.lab import Lab
@@ -22,8 +24,8 @@ def _write(world: Lab, value: str) -> None:
 
 def _break(world: Lab) -> None:
     world.kept["key"] = world.value(REFERENCE)
-    new = json.loads(world.kept["key"])
-    _write(world, json.dumps({"key": "SANDBOXrotatedByHandAndNeverMinted", "secret": new["secret"][::-1]}))
+    secret = base64.b64encode(os.urandom(64)).decode()  # not the old one backwards: the hashes know every spelling of a secret
+    _write(world, json.dumps({"key": "SANDBOXrotatedByHandAndNeverMinted", "secret": secret}))
 
 
 def _confirm(world: Lab) -> str:
