@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -199,7 +200,8 @@ def fold_running(exchange: Exchange) -> None:
     try:
         gc.disable()
         os.closerange(3, 65_536)  # a connection that the parent closes must not live on here
-        os.nice(10)
+        with contextlib.suppress(OSError):
+            os.nice(10)  # a unit's filter of system calls may refuse it (@resources)
         _fold(exchange, exchange.generation, last_market)
         status = 0
     finally:
