@@ -4,7 +4,7 @@
 
 runs every fault alone and a bounded set of pairs, and writes tests/records/kill_hosts.json, bound to the digest of the switch and of what
 runs it here. What differs from the pairs on loopback: the fence is the role's ssh with its forced command, the bot that floods or places
-again is a process of the live unit on its own host, that host is cut off by its own packet filter, the disk that is full is a mount of the
+again is a process of the live unit on its own host, that host's network goes down, the disk that is full is a mount of the
 kill machine, locks are held there, the second switch runs on the second machine, and when the first dies the second one finishes.
 The venue is the same process behind TLS on the lab's gateway; its troubles are its own. Clocks of containers are the kernel's and cannot be
 set apart: as on loopback, the venue's clock is moved, or the key's nonce is ahead.
@@ -163,12 +163,10 @@ class Hosts:
         key_file = self.place / "kill.key"
         key_file.write_text(key)
         key_file.chmod(0o600)
-        given = {"kill_switch_system": LAB, "kill_switch_venue": "kraken", "kill_switch_url": url,
-                 "kill_switch_ca_file": "/etc/golive/venue.crt", "kill_switch_quote": "USDT", "kill_switch_pairs": ["SHIB/USDT"],
-                 "kill_switch_hold_policy": "hold",
-                 "kill_switch_credential": "file:%s" % key_file, "kill_switch_settle_s": 0.5, "kill_switch_units": [UNIT],
-                 "kill_switch_page_url": "", "kill_switch_page_credential": "", "kill_switch_bot_address": ADDRESSES[BOT],
-                 "kill_switch_bot_host_key": self.host_key(BOT),
+        given = {"golive_system": LAB, "exchange_venue": "kraken", "exchange_url": url, "exchange_ca_file": "/etc/golive/venue.crt",
+                 "exchange_quote": "USDT", "trade_pairs_all": ["SHIB/USDT"], "kill_switch_policy": "hold",
+                 "kill_switch_key_credential": "file:%s" % key_file, "kill_switch_settle_s": 0.5, "bot_live_starters": [UNIT],
+                 "kill_switch_bot_address": ADDRESSES[BOT], "kill_switch_bot_host_key": self.host_key(BOT),
                  "kill_switch_authorized_keys": [self.host_key(KILLER), self.host_key(SECOND)]}
         unit = "[Service]\nExecStart=/usr/bin/python3 -c 'import time; time.sleep(1000000)'\n"
         bots = {"managed_files": {
@@ -189,7 +187,7 @@ class Hosts:
     def bot_runs(self, mischief: dict[str, Any] | None) -> None:
         """Unmask and start the live unit: the bot of a case, or one that only lives."""
         drop = "/run/systemd/system/%s.d" % UNIT
-        self.sh(BOT, "systemctl unmask %s; systemctl stop %s; rm -rf %s; nft delete table inet cut 2>/dev/null; true" % (UNIT, UNIT, drop))
+        self.sh(BOT, "systemctl unmask %s; systemctl stop %s; rm -rf %s; ip link set eth0 up" % (UNIT, UNIT, drop))
         if mischief is not None:
             self.write(BOT, CASE + "/bot.json", json.dumps(mischief))
             line = "ExecStart=/usr/bin/python3 -S /usr/local/lib/mischief/mischief.py"
@@ -254,12 +252,10 @@ class OnHosts:
 
 # -- faults that are other ones on hosts ----------------------------------------------------------------------------------------
 def host_cut_off(here: OnHosts) -> None:
-    rule = "nft 'add table inet cut; add chain inet cut all { type filter hook input priority -300; policy drop; }'"
-
     def heal() -> None:
         time.sleep(GONE_AFTER_S)
-        here.hosts.sh(BOT, "nft delete table inet cut")
-    here.world.closing_first.append(lambda: here.hosts.sh(BOT, rule))
+        here.hosts.sh(BOT, "ip link set eth0 up")
+    here.world.closing_first.append(lambda: here.hosts.sh(BOT, "ip link set eth0 down"))
     here.world.beside.append(heal)
 
 
