@@ -95,10 +95,10 @@ def daily_loss(exchange: Exchange, make: Make) -> Found:
     bot = make("wire", circuit_breaker__max_daily_loss=100.0, circuit_breaker__total_loss=-100.0, risk__max_daily_loss=0.3,
                risk__stop_loss_fraction="0.01", strategy__max_hold_candles=4).start()
     wait_for(lambda: bot.ledger("daily_limit"), "the daily limit", 90)
-    losing, before = len(bot.ledger("exit")), exchange.entries(bot.account)
-    decided = bot.health()["decisions"]
+    before, decided = exchange.entries(bot.account), bot.health()["decisions"]
     wait_for(lambda: bot.health()["decisions"] > decided + 40, "decisions after the limit")
-    after = exchange.entries(bot.account)
+    # What was open when the limit was reached has been stopped out by now: those fills belong to the loss.
+    losing, after = len(bot.ledger("exit")), exchange.entries(bot.account)
     bot.end(signal.SIGKILL)
     bot.start()
     wait_for(lambda: bot.health()["decisions"] > 40, "decisions after the restart")
