@@ -194,7 +194,7 @@ def test_no_secret_of_the_store_is_in_output_or_reports(runs: Journey) -> None:
                      INVENTORY.parent / "lab/kraken-micro.store/identity.json")
     connected = client.login(store, None)
     wanted = [json.loads(client.read_field(connected, f"kv/kraken-micro/exchange/{name}", "key"))["secret"]
-              for name in ("wire", "wire_query", "live", "query", "guard", "kill")]
+              for name in ("wire", "wire_query", "live", "query", "guard", "kill_guard", "kill_outside")]
     wanted.append(client.read_field(connected, "kv/kraken-micro/sandbox/admin", "token"))
     search = Search(Index.build({f"secret {number}": value for number, value in enumerate(wanted)}))
     for name, run in runs.named().items():
