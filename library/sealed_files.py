@@ -26,7 +26,7 @@ author: golive
 EXAMPLES = r"""
 - name: The key of the kill is sealed to its machine
   sealed_files:
-    files: [{path: /etc/golive/kill_key.cred, name: kill_key, secret: "vault:kv/kraken-micro/exchange/kill#key"}]
+    files: [{path: /etc/golive/kill_key.cred, name: kill_key, secret: "vault:kv/kraken-micro/exchange/kill_guard#key"}]
 """
 
 RETURN = r"""
