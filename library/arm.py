@@ -31,14 +31,12 @@ changes: {description: "C({object, op, before, after}) of ticket and key; digest
 problems: {description: In check mode, why the real run would not arm, type: list, returned: always}
 """
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402 (documentation comes first in a module)
+from ansible.module_utils.golive.controller_only import refuse  # noqa: E402 (documentation comes first in a module)
 
 
 def main() -> None:
     """Refuse: without its action plugin this module would arm without having verified anything."""
-    module = AnsibleModule({"credential": {"type": "str", "required": True, "no_log": False}, "ticket": {"type": "path"},
-                            "venue_offset_s": {"type": "float"}, "foreseen": {"type": "dict"}}, supports_check_mode=True)
-    module.fail_json(msg="arm runs as an action plugin; use the repository's ansible.cfg")
+    refuse("arm")
 
 
 if __name__ == "__main__":

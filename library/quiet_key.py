@@ -32,18 +32,12 @@ asked: {description: Whether the venue was asked in this task, type: bool, retur
 result: {description: "C({nonce_moved_by_others, waited_s, key_fingerprint, venue})", type: dict, returned: when asked}
 """
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402 (documentation comes first in a module)
+from ansible.module_utils.golive.controller_only import refuse  # noqa: E402 (documentation comes first in a module)
 
 
 def main() -> None:
     """Refuse: the drill waits and signs on the controller."""
-    spec = {
-        "issuer": {"type": "str", "default": "lab-drill"},
-        "key": {"type": "path", "no_log": False},
-        "lasts_days": {"type": "float", "default": 90},
-    }
-    module = AnsibleModule(spec, supports_check_mode=True)
-    module.fail_json(msg="quiet_key runs as an action plugin; use the repository's ansible.cfg")
+    refuse("quiet_key")
 
 
 if __name__ == "__main__":

@@ -30,14 +30,12 @@ changes: {description: "C({object, op, before, after}) of ticket and key; digest
 problems: {description: In check mode, why the real run would not arm, type: list, returned: always}
 """
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402 (documentation comes first in a module)
+from ansible.module_utils.golive.controller_only import refuse  # noqa: E402 (documentation comes first in a module)
 
 
 def main() -> None:
     """Refuse: without its action plugin this module would lift a stage without having verified anything."""
-    module = AnsibleModule({"credential": {"type": "str", "required": True, "no_log": False}, "ticket": {"type": "path"},
-                            "venue_offset_s": {"type": "float"}, "foreseen": {"type": "dict"}}, supports_check_mode=True)
-    module.fail_json(msg="ramp runs as an action plugin; use the repository's ansible.cfg")
+    refuse("ramp")
 
 
 if __name__ == "__main__":
