@@ -27,10 +27,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
-from rich.table import Table
 
-from tests.bench.tables import put
+from tests.bench.tables import put, show
 from tests.integration.core.conftest import COPIED, ROOT
 
 CONNECTION = '''"""simulated: answers a plan as a green host would, in this process."""
@@ -224,11 +222,7 @@ def main() -> int:
     tables: list[Any] = [(("case", "wall s", "controller CPU s", "CPU ms a host"), rows)]
     if parts:
         tables.append((("part", "where its time goes"), parts))
-    for head, lines in tables:
-        table = Table(*head)
-        for line in lines:
-            table.add_row(*line)
-        Console().print(table)
+    show(tables)
     if chosen.write:
         text = (
             f"{chosen.hosts} hosts simulated by a connection plugin in the controller's processes (no ssh, no work on a host), "

@@ -32,10 +32,8 @@ from typing import Any
 
 import docker
 import yaml
-from rich.console import Console
-from rich.table import Table
 
-from tests.bench.tables import put
+from tests.bench.tables import put, show
 from tests.integration.core.conftest import COPIED, ROOT
 
 KINDS = {"mode": 20, "line": 20, "kernel": 20, "service": 10, "port": 10, "command": 10, "page": 10}
@@ -212,7 +210,7 @@ class Bench:
                             "vars": {"lab_network": NETWORK, "lab_name": LAB},
                         },
                         **{group: {"hosts": {HOST: {}}} for group in ("bots", "targets")},
-                        **{group: {} for group in ("production", "outsiders", "venues", "stores", "guards", "kill_machines")},
+                        **dict.fromkeys(("production", "outsiders", "venues", "stores", "guards", "kill_machines", "drift_runners"), {}),
                     },
                 }
             },
@@ -281,11 +279,10 @@ class Bench:
         for name, work in plays.items():
             self._file(f"{name}.yml", [{"hosts": "targets", "gather_facts": name == "plain", "tasks": work}])
         look = [
-            {"import_playbook": "playbooks/open.yml"},
+            {"import_playbook": "open.yml"},
             {"hosts": "targets", "gather_facts": False, "tasks": [{"name": "Observe", "observe": {"phase": "verify"}}]},
         ]
-        self._file("observe.yml", look)
-        self._file("open.yml", look[:1])
+        self._file("playbooks/observe.yml", look)  # a run is opened by golive.yml and by playbooks in this folder only
         self._file("tuned.cfg", TUNED)
         self._file("shipped.cfg", SHIPPED)
         docker.from_env().containers.get(self.container).put_archive("/etc/bench", _tar("goss.yaml", target.read_bytes()))
@@ -302,7 +299,7 @@ class Bench:
     def run(self, case: str) -> tuple[float, float]:
         """Run a case once with a cold connection; return wall and target CPU seconds. It must have seen everything as it is."""
         config = {"golive": "ansible.cfg", "open": "ansible.cfg", "plain": "shipped.cfg"}.get(case, "tuned.cfg")
-        playbook = {"golive": "observe.yml"}.get(case, f"{case}.yml")
+        playbook = {"golive": "playbooks/observe.yml", "open": "playbooks/open.yml"}.get(case, f"{case}.yml")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "GOLIVE_"))}
         before, began = self.cpu(), time.monotonic()
         with tempfile.TemporaryDirectory(prefix="b") as sockets:
@@ -406,11 +403,7 @@ def main() -> int:
     rows = [(words[case], f"{wall:.2f}", f"{cpu:.2f}") for case, (wall, cpu) in middle.items()]
     rest = [(name, f"{value:.3f}", f"{LIMITS[name]:.3f}") for name, value in ratios.items()]
     tables = [(("case", "wall s", "target CPU s"), rows), (("ratio, median of rounds", "found", "asked at most"), rest)]
-    for head, lines in tables:
-        table = Table(*head)
-        for line in lines:
-            table.add_row(*line)
-        Console().print(table)
+    show(tables)
     if chosen.write:
         text = (
             f"{chosen.checks} different checks on one lab host; {chosen.rounds} rounds, interleaved; {os.cpu_count()} cores, "

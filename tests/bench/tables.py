@@ -1,4 +1,4 @@
-"""Writes the tables of measurements into docs/explanation/performance.md, each between its own two marks."""
+"""Shows the tables of measurements, and writes them into docs/explanation/performance.md, each between its own two marks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.console import Console
+from rich.table import Table
+
 PAGE = Path(__file__).parents[2] / "docs/explanation/performance.md"
 HEAD = "# What it costs\n\nFigures by `make bench`, with the machine named; no test asserts a time.\n"
 Rows = Sequence[Sequence[str]]
+
+
+def show(tables: Sequence[tuple[Sequence[str], Rows]]) -> None:
+    """Print them."""
+    for head, rows in tables:
+        table = Table(*head)
+        for row in rows:
+            table.add_row(*row)
+        Console().print(table)
 
 
 def put(key: str, title: str, text: str, tables: Sequence[tuple[Sequence[str], Rows]], page: Path = PAGE) -> None:
