@@ -210,7 +210,7 @@ class Bench:
                             "vars": {"lab_network": NETWORK, "lab_name": LAB},
                         },
                         **{group: {"hosts": {HOST: {}}} for group in ("bots", "targets")},
-                        **dict.fromkeys(("production", "outsiders", "venues", "stores", "guards", "kill_machines", "drift_runners"), {}),
+                        **{key: {} for key in ("production", "outsiders", "venues", "stores", "guards", "kill_machines", "drift_runners")},
                     },
                 }
             },
