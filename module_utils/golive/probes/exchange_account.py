@@ -1,4 +1,4 @@
-"""exchange_account: the venue's own word on the market, the endpoint and the account, by a key that may only query. Kraken spot."""
+"""exchange_account: the venue's own word on market, endpoint and account, by a key that may only query. Kraken, spot and margin."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ..errors import Undecided
 from ..guard.entry import average_entry
+from . import _kraken_margin as margin
 from ._kraken import Kraken, Said, need, number, one
 from .look import Look, Observed
 
@@ -43,10 +44,10 @@ FACTS = {
     "positions": "int; base assets worth more than dust, and margin positions",
     "foreign_assets": "list of str; assets that are held, by the venue's name",
     "margin_used": "bool",
-    "equity": "str; decimal, in quote currency",
+    "equity": "str; decimal, in quote currency, with the profit of positions on margin",
     "unpriced": "list of str; assets that are held and cannot be valued",
     "foreign_orders": "list of str; ids of open and recent orders without the bot's prefix",
-    "positions_without_stop": "list of str; asset: uncovered size",
+    "positions_without_stop": "list of str; asset, or pair and margin: uncovered size",
     "stops_insane": "list of str; id: trigger of a stop, the price paid and the price now: too far from the first, or on the wrong side",
 }
 _DUST = Decimal("0.5")  # quote currency: below the venue's least order value nothing can be sold
@@ -185,18 +186,21 @@ def _account(ask: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], ven
         raise Undecided("the venue does not tell the balances")
     held = {name: amount for name, amount in ((str(name), _balance(row)) for name, row in raw.items()) if amount > 0}
     values, unpriced = _values(held, quote, venue)
+    margins, profit = margin.positions(venue)  # before the orders: a position that opens in between is not seen without its stop
     orders = _orders(venue)
-    margin = venue.private("OpenPositions")
     bases = [name for name in held if name not in _STABLE and name != quote and values.get(name, _DUST) >= _DUST]
     facts.update({
-        "open_orders": len(orders), "positions": len(bases) + (len(margin) if isinstance(margin, dict) else 0), "margin_used": bool(margin),
+        "open_orders": len(orders), "positions": len(bases) + len(margins), "margin_used": bool(margins),
         "foreign_assets": sorted(name for name in held if values.get(name, _DUST) >= _DUST), "unpriced": unpriced,
-        "equity": format(sum(values.values(), Decimal(0)).quantize(Decimal("0.0001")), "f"),
+        "equity": format(sum(values.values(), profit).quantize(Decimal("0.0001")), "f"),
     })  # fmt: skip
     if ask.get("client_id_prefix"):
         facts["foreign_orders"] = _foreign({**orders, **_closed(venue)}, str(ask["client_id_prefix"]))
     if ask.get("stop_distance_max"):
-        facts.update(_protection(bases, held, values, orders, need(ask["stop_distance_max"], "stop_distance_max"), venue))
+        most = need(ask["stop_distance_max"], "stop_distance_max")
+        bare, insane = _protection(bases, held, values, orders, most, venue)
+        bare_margin, insane_margin = margin.protection(margins, orders, most, venue)
+        facts.update({"positions_without_stop": bare + bare_margin, "stops_insane": insane + insane_margin})
     if ask.get("bot_configuration") and known:
         facts.update(_fees(str(ask["bot_configuration"]), list(known), venue))
     return len(held) + len(orders)
@@ -243,8 +247,11 @@ def _foreign(orders: Mapping[str, Mapping[str, Any]], prefix: str) -> List[str]:
 
 
 def _protection(bases: List[str], held: Mapping[str, Decimal], values: Mapping[str, Decimal], orders: Mapping[str, Mapping[str, Any]],
-                most: Decimal, venue: Kraken) -> Dict[str, Any]:  # fmt: skip
-    """Hold what is held against the selling stops that rest: size, and distance from what was paid. One of another pair covers nothing."""
+                most: Decimal, venue: Kraken) -> Tuple[List[str], List[str]]:  # fmt: skip
+    """Hold coins against the selling stops that rest: size, and distance from what was paid. One of another pair, or of a position on
+
+    margin, covers nothing. Returns (positions without stop, stops that are not sane).
+    """
     covered: Dict[str, Decimal] = {}
     entries: Dict[str, Decimal] = {}
     insane: List[str] = []
@@ -270,13 +277,13 @@ def _protection(bases: List[str], held: Mapping[str, Decimal], values: Mapping[s
     naked = {base: held[base] - covered.get(base, Decimal(0)) for base in bases}
     # A size below dust cannot be protected by any order; it is no position.
     open_ = ["%s: %s" % (base, size.normalize()) for base, size in sorted(naked.items()) if size * _unit(values, held, base) >= _DUST]
-    return {"positions_without_stop": open_, "stops_insane": sorted(insane)}
+    return open_, sorted(insane)
 
 
 def _of(row: Mapping[str, Any], base: str) -> bool:
     about = row.get("descr")
     pair = str(about.get("pair", "")).upper() if isinstance(about, dict) else ""
-    return pair.startswith(base.lstrip("XZ") if len(base) == 4 else base)
+    return pair.startswith(base.lstrip("XZ") if len(base) == 4 else base) and not margin.on_margin(row)
 
 
 def _entry(asset: str, size: Decimal, orders: Mapping[str, Mapping[str, Any]], venue: Kraken) -> Decimal:

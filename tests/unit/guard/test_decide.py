@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from golive.guard import decide
 from golive.guard.entry import average_entry
-from golive.guard.kraken_account import Pair, equity_of, margin_of
+from golive.guard.kraken_rows import Pair, equity_of, margin_of
 from golive.guard.reading import Held, Order, Reading, Second, uncovered
 from hypothesis import given
 from hypothesis import strategies as st

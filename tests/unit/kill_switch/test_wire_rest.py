@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from golive.guard import decide
 from golive.guard.kraken_account import KrakenWatch
-from golive.guard.kraken_account import pairs_of as guard_pairs
+from golive.guard.kraken_rows import pairs_of as guard_pairs
 from golive.kill_switch import dead_man
 from golive.kill_switch import kill_switch as switch
 

@@ -10,6 +10,8 @@ import pytest
 from golive.errors import Undecided
 from golive.exchange.model import Answer
 from golive.exchange.transport import Peer, Trouble
+from golive.guard import kraken_rows
+from golive.kill_switch import kill_switch
 from golive.probes import _kraken
 from golive.probes.exchange_account import FACTS, observe
 
@@ -216,9 +218,74 @@ def test_an_order_without_the_bots_prefix_is_foreign(ask, where):
     assert account(ask, **answers)["foreign_orders"] == ["O8", "O9"]
 
 
+SOLS = {"SOLUSDT": {"altname": "SOLUSDT", "wsname": "SOL/USDT", "base": "SOL", "quote": "USDT", "ordermin": "0.1", "status": "online"}}
+
+
+def on_margin(ask, side="buy", cost="300", now="100", net="0", stops=(), **answers):
+    """Three SOL on margin, at 100; the venue names the pair by its key in positions and by its other name in orders."""
+    position = {"pair": "SOLUSDT", "type": side, "vol": "3", "vol_closed": "0", "cost": cost, "net": net}
+    rows = {"M%d" % number: one for number, one in enumerate(stops)}
+    return account(ask, **{"OpenPositions": {"T1": position}, "OpenOrders": {"open": rows}, "AssetPairs": SOLS,
+                           "Ticker": {"SOLUSDT": {"c": [now, "1"]}}, **answers})  # fmt: skip
+
+
+def margin_stop(side="sell", price="97", volume="3", kind="stop-loss", leverage="3:1"):
+    about = {"pair": "SOLUSDT", "type": side, "ordertype": kind, "price": price, "leverage": leverage}
+    return {"cl_ord_id": "gls1", "vol": volume, "vol_exec": "0", "cost": "0", "opentm": 1.0, "reduce_only": True, "descr": about}
+
+
 def test_margin_is_told(ask):
-    facts = account(ask, OpenPositions={"T1": {"pair": "XBTUSDT"}})
-    assert (facts["margin_used"], facts["positions"]) == (True, 1)
+    facts = on_margin(ask, net="-1.5")
+    assert (facts["margin_used"], facts["positions"], facts["equity"]) == (True, 1, "98.5000")
+
+
+@pytest.mark.parametrize(("side", "stop"), [("buy", margin_stop()), ("sell", margin_stop("buy", "103"))])
+def test_a_position_on_margin_is_covered_by_a_stop_of_its_size_on_margin(ask, side, stop):
+    covered = on_margin(ask, side, stops=[stop])
+    assert (covered["positions_without_stop"], covered["stops_insane"]) == ([], [])
+    assert on_margin(ask, side)["positions_without_stop"] == ["SOLUSDT margin: 3"]
+
+
+@pytest.mark.parametrize("stop", [
+    margin_stop(volume="2"), margin_stop("buy", "103"), margin_stop(kind="limit"), margin_stop(leverage="none"), margin_stop(leverage=None),
+])  # fmt: skip
+def test_what_does_not_protect_the_whole_of_a_position_on_margin_leaves_it_naked(ask, stop):
+    assert on_margin(ask, stops=[stop])["positions_without_stop"]
+
+
+def test_a_stop_on_margin_protects_no_coins(ask):
+    facts = on_margin(ask, stops=[margin_stop()], BalanceEx={"SOL": {"balance": "3"}})
+    assert facts["positions_without_stop"] == ["SOL: 3"]
+
+
+@pytest.mark.parametrize(("side", "price", "now", "sane"), [
+    ("buy", "95.1", "100", True), ("buy", "94.9", "100", False), ("buy", "101", "100", False), ("buy", "94.9", "96", False),
+    ("buy", "101", "120", True), ("buy", "0", "100", False), ("sell", "104.9", "100", True), ("sell", "105.1", "100", False),
+    ("sell", "99", "100", False), ("sell", "99", "90", True), ("sell", "0", "100", False),
+])  # fmt: skip
+def test_a_stop_on_margin_is_measured_from_what_was_paid_on_either_side(ask, side, price, now, sane):
+    stop = margin_stop("sell" if side == "buy" else "buy", price)
+    assert (on_margin(ask, side, now=now, stops=[stop])["stops_insane"] == []) is sane
+
+
+def test_a_stop_on_margin_that_trails_covers_and_has_no_distance(ask):
+    facts = on_margin(ask, stops=[margin_stop(kind="trailing-stop", price="+1.0%")])
+    assert (facts["positions_without_stop"], facts["stops_insane"]) == ([], [])
+
+
+@pytest.mark.parametrize("answers", [
+    {"OpenPositions": None}, {"OpenPositions": []}, {"OpenPositions": {"T1": 7}}, {"AssetPairs": SHIB}, {"AssetPairs": []},
+    {"Ticker": {}}, {"OpenPositions": {"T1": {"pair": "SOLUSDT", "type": "buy", "vol": "a lot", "cost": "1"}}},
+    {"OpenPositions": {"T1": {"pair": "SOLUSDT", "type": "long", "vol": "1", "cost": "1"}}},
+    {"OpenOrders": {"open": {"M1": {**margin_stop(), "vol": None}}}},
+])  # fmt: skip
+def test_margin_that_is_not_told_as_documented_is_undecided(ask, answers):
+    with pytest.raises(Undecided):
+        on_margin(ask, **answers)
+
+
+def test_the_probe_and_the_guard_take_the_same_orders_for_stops_as_the_kill_switch():
+    assert kraken_rows.STOP_TYPES == kill_switch.STOP_TYPES
 
 
 def test_a_fee_below_the_venues_is_told(ask, tmp_path):
