@@ -164,6 +164,8 @@ SPOILT: list[tuple[str, str, str, dict[str, Any]]] = [
     ("edited or replaced", "echo >> {run}/verify/gate.json", "sed -i '$ d' {run}/verify/gate.json", ON_CONTROLLER),
     ("profile.json is not the profile", "sed -i 's/\"number_max\": 10/\"number_max\": 99/' {run}/profile.json",
      "sed -i 's/\"number_max\": 99/\"number_max\": 10/' {run}/profile.json", ON_CONTROLLER),
+    ("the timer of kraken takes stops away with the rest", "sed -i 's/\"keep_stops\"/\"cancel_all\"/' {run}/profile.json",
+     "sed -i 's/\"cancel_all\"/\"keep_stops\"/' {run}/profile.json", ON_CONTROLLER),
     ("does not hold the catalogue", "cp {run}/compiled.json {run}/kept && sed -i 's/\"critical\"/\"low\"/' {run}/compiled.json",
      "mv {run}/kept {run}/compiled.json", ON_CONTROLLER),
     ("was changed after it was signed", "sed -i 's/\"max_positions\":2/\"max_positions\":9/' {run}/../tickets/bot/ticket.json",
