@@ -28,8 +28,8 @@ class F(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         name = module.__spec__.name
         exec(compile(P["sources"][name][1], "<" + name + ">", "exec"), module.__dict__)
 sys.meta_path.insert(0, F())
-from golive import runner
-runner.main(P)
+import importlib
+importlib.import_module(%(entry)r).main(P)
 '''
 
 
@@ -127,5 +127,13 @@ def script(plan: dict[str, Any], secrets: dict[str, str]) -> bytes:
     """Return the Python text that runs a plan on a host, to be given on standard input. It holds the secrets' values."""
     needed = sorted({entry["probe"] for entry in plan["probes"]})
     code = sources(["golive.runner", *(f"golive.probes.{name}" for name in needed)])
-    payload = json.dumps({"plan": plan, "secrets": secrets, "sources": code})
-    return (_BOOT % {"payload": repr(payload)}).encode("utf-8")
+    return _booted("golive.runner", {"plan": plan, "secrets": secrets, "sources": code})
+
+
+def program(entry: str, payload: dict[str, Any]) -> bytes:
+    """Return the Python text that runs `main(payload)` of a golive module on a host, to be given on standard input."""
+    return _booted(entry, {**payload, "sources": sources([entry])})
+
+
+def _booted(entry: str, payload: dict[str, Any]) -> bytes:
+    return (_BOOT % {"entry": entry, "payload": repr(json.dumps(payload))}).encode("utf-8")

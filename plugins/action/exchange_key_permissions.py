@@ -1,7 +1,7 @@
 """exchange_key_permissions: resolves a reference to the secret store on the controller, then asks from the target.
 
-`credential: vault:<mount>/<path>#<field>` becomes `key_material` in memory; it travels in the module's arguments on standard input
-(M21, M22). Every other reference names a place on the target and is passed on as it is. See library/exchange_key_permissions.py.
+`credential: vault:<mount>/<path>#<field>` becomes `key_material` in memory; it travels on standard input (M21, M22). Every other
+reference names a place on the target and is passed on as it is. See library/exchange_key_permissions.py.
 """
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from golive import secrets
 from golive.errors import GoliveError
+from golive.key_action import ask_key
 
 _STORE = "vault:"
 
@@ -23,14 +24,12 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         reference = arguments.get("credential")
-        if isinstance(reference, str) and reference.startswith(_STORE):
-            if "key_material" in arguments:
-                return {**result, "failed": True, "changed": False, "changes": [],
-                        "msg": "credential and key_material: both given; name the key once"}
-            try:
+        try:
+            if isinstance(reference, str) and reference.startswith(_STORE):
+                if "key_material" in arguments:
+                    raise GoliveError("credential and key_material: both given; name the key once")
                 arguments["key_material"] = secrets.resolve(reference, task_vars, self._templar.template)
-            except GoliveError as exc:
-                return {**result, "failed": True, "changed": False, "changes": [], "msg": str(exc)}
-            del arguments["credential"]
-        answered = self._execute_module(module_name="exchange_key_permissions", module_args=arguments, task_vars=task_vars)
-        return {**result, **answered}
+                del arguments["credential"]
+            return {**result, **ask_key(self, arguments, task_vars)}
+        except GoliveError as exc:
+            return {**result, "failed": True, "changed": False, "changes": [], "msg": str(exc)}

@@ -13,6 +13,7 @@ from typing import Any
 from golive import envelope, rehearsal_signers, secrets, session, subject
 from golive.errors import GoliveError, Undecided
 from golive.exchange import quiet
+from golive.key_action import ask_key
 from golive.money import MoneyAction
 
 LAB_ISSUER = "lab-drill"
@@ -60,8 +61,7 @@ class ActionModule(MoneyAction):
         return quiet.drill_payload(first, self._ask({**asked, "quiet_since": first["nonce.spent"]}, task_vars))
 
     def _ask(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        given = {name: value for name, value in arguments.items() if value is not None}
-        answered = self._execute_module(module_name="exchange_key_permissions", module_args=given, task_vars=task_vars)
+        answered = ask_key(self, {name: value for name, value in arguments.items() if value is not None}, task_vars)
         if "facts" not in answered:
             raise GoliveError("the question could not be asked", where=quiet.NAME, found=str(answered.get("msg", "no answer"))[:300])
         found: dict[str, Any] = answered["facts"]

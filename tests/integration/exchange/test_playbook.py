@@ -50,14 +50,16 @@ def tasks(served: TlsVenue, pki: Pki, folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(params=["streamed", "module"])
+def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """With golive's action plugin, as in this repository; and with the library alone, as another project may use it."""
+    plugins = f"action_plugins={ROOT}/plugins/action\n" if request.param == "streamed" else ""
     (tmp_path / "key.json").write_text(MATERIAL)
     (tmp_path / "key.json").chmod(0o600)
     for name in ("config", "tmp"):
         (tmp_path / name).mkdir()
     (tmp_path / "config/ansible.cfg").write_text(
-        f"[defaults]\nlibrary={ROOT}/library\nmodule_utils={ROOT}/module_utils\nlocal_tmp={tmp_path}/tmp\nremote_tmp={tmp_path}/tmp\n"
+        f"[defaults]\n{plugins}library={ROOT}/library\nmodule_utils={ROOT}/module_utils\nlocal_tmp={tmp_path}/tmp\nremote_tmp={tmp_path}/tmp\n"
         f"log_path={tmp_path}/ansible.log\nretry_files_enabled=False\ninventory=localhost,\n[connection]\npipelining=True\n"
     )
     return tmp_path

@@ -54,7 +54,7 @@ def drill(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
             world.asked.append(module_args)
             return {"facts": world.answers[len(world.asked) - 1]}
 
-        action._execute_module = execute
+        action._execute_module, action._connection = execute, SimpleNamespace(is_pipelining_enabled=lambda: False)
         joined = SimpleNamespace(system="kraken-micro", rehearsal=rehearsal, run=SimpleNamespace(path=tmp_path))
         answer: dict[str, Any] = action.act(joined, "bot", {})
         return answer
