@@ -225,7 +225,7 @@ class Admin:
         return _answer(account_view(self._exchange, account))
 
     async def create_key(self, request: web.Request) -> web.Response:
-        data = await _body(request, ("account", "venue", "rights", "ip_allowlist", "nonce_window", "name", "valid_for_s"))
+        data = await _body(request, ("account", "venue", "rights", "ip_allowlist", "nonce_window", "name", "valid_for_s", "age_s"))
         account = self._account(str(data.get("account", "")))
         venue = str(data.get("venue", account.venue))
         if venue not in self._rights or venue != account.venue:
@@ -237,8 +237,9 @@ class Admin:
             raise BadRequest("ip_allowlist: expected a list of addresses and networks")
         window = int(_number(data.get("nonce_window", 0), "nonce_window", 0, 1e9))
         now = self._exchange.clock.now()
+        created = now - _number(data.get("age_s", 0), "age_s", 0, 1e9)  # a key that somebody has had for long
         key = self._exchange.keys.mint(
-            account.name, venue, tuple(map(str, rights)), tuple(map(str, allowlist)), window, now, str(data.get("name", ""))[:64]
+            account.name, venue, tuple(map(str, rights)), tuple(map(str, allowlist)), window, created, str(data.get("name", ""))[:64]
         )
         if "valid_for_s" in data:
             key.valid_until = now + _number(data["valid_for_s"], "valid_for_s", 1, 1e9)

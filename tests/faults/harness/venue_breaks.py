@@ -77,9 +77,9 @@ class Client:
         return float(next(iter(answer["result"].values()))["c"][0])
 
 
-def mint(world: Lab, account: str, rights: Sequence[str] = TRADE, addresses: Sequence[str] = ()) -> dict[str, str]:
-    """Make a key of an account at the rehearsal exchange."""
-    made = world.admin("POST", "keys", {"account": account, "rights": list(rights), "ip_allowlist": list(addresses)})
+def mint(world: Lab, account: str, rights: Sequence[str] = TRADE, addresses: Sequence[str] = (), age_s: float = 0) -> dict[str, str]:
+    """Make a key of an account at the rehearsal exchange, as if it had been made that long ago."""
+    made = world.admin("POST", "keys", {"account": account, "rights": list(rights), "ip_allowlist": list(addresses), "age_s": age_s})
     return {"key": made["key"], "secret": made["secret"]}
 
 
@@ -119,19 +119,22 @@ def other_account(spoil: Callable[[Lab, Client], None], seen: Callable[[dict[str
 
 
 def other_key(name: str, rights: Sequence[str], addresses: Sequence[str] | None, *controls: str, account: str = "live",
-              **more: Any) -> Fault:
-    """Return the fault by which the key under a reference has these rights and addresses (None: those of the bot's egress)."""
+              age_days: float = 0, **more: Any) -> Fault:
+    """Return the fault by which the key under a reference has these rights, addresses (None: those of the bot's egress) and age."""
 
     def break_(world: Lab) -> None:
         allowed = world.profile["exchange_egress_addresses"] if addresses is None else addresses
-        deliver(world, name, mint(world, account, rights, allowed))
+        deliver(world, name, mint(world, account, rights, allowed, age_days * 86400))
 
     def confirm(world: Lab) -> str:
         key = json.loads(world.values[f"{PREFIX}{name}#key"])["key"]
         shown = next(one for one in world.admin("GET", "keys")["keys"] if one["key"] == key)
         if set(shown["rights"]) != set(rights):
             raise NotTaken(f"the venue shows {shown['rights']}")
-        return f"the venue shows rights {', '.join(shown['rights'])} and addresses {', '.join(shown['ip_allowlist']) or 'any'}"
+        if time.time() - shown["created"] < age_days * 86400:
+            raise NotTaken(f"the venue shows it as created at {shown['created']}")
+        words = f"the venue shows rights {', '.join(shown['rights'])} and addresses {', '.join(shown['ip_allowlist']) or 'any'}"
+        return words + (f", made {age_days:g} days ago" if age_days else "")
 
     expected = {**red(*controls), **more.pop("verdicts", {})}
     return Fault("lab", "venue", expected, break_, confirm, lambda world: restore(world, name), **more)

@@ -56,8 +56,8 @@ def sandbox(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
         wait_for(admin, process, folder / "log")
         post(admin, "accounts", {"name": "bot", "balances": {"USDT": "200"}, "profile": {"mode": "live"}, "tier": "unlimited"})
 
-        def mint(rights: list[str] | None = None, allowed: list[str] | None = None, window: int = 0) -> Credential:
-            body = {"account": "bot", "rights": rights or BOT, "ip_allowlist": allowed or [], "nonce_window": window}
+        def mint(rights: list[str] | None = None, allowed: list[str] | None = None, window: int = 0, age_s: float = 0) -> Credential:
+            body = {"account": "bot", "rights": rights or BOT, "ip_allowlist": allowed or [], "nonce_window": window, "age_s": age_s}
             made = post(admin, "keys", body)
             return Credential(made["key"], made["secret"])
 
@@ -115,6 +115,13 @@ def test_each_right_too_many_fails(sandbox: tuple[str, Mint], pki: Pki, right: s
     judged = judge(put(url, pki, mint([*BOT, right])), Demands(), WORLD.now())
     assert judged.verdict == "fail"
     assert f"may '{ours}'" in judged.problems[0]
+
+
+def test_a_key_that_somebody_has_had_for_long_fails(sandbox: tuple[str, Mint], pki: Pki) -> None:
+    url, mint = sandbox
+    outcome = put(url, pki, mint(age_s=100 * 86400))
+    assert facts(outcome, WORLD.now())["age_days"] == pytest.approx(100, abs=0.1)
+    assert judge(outcome, Demands(max_age_days=90), WORLD.now()).verdict == "fail"
 
 
 def test_a_flipped_secret_does_not_authenticate(sandbox: tuple[str, Mint], pki: Pki) -> None:
