@@ -266,7 +266,8 @@ def _secrets(ask: Mapping[str, Any], look: Look) -> Observed:
         raise Undecided("the question names no secret to look for")
     root, run = Path(str(look.context["root"])), _run(look)
     system = str(ask.get("system") or look.context["system"])
-    places = [run, run.parent / "tickets", *(root / one / system for one in ("attestations", "waivers", "inventories", "signers"))]
+    places = [run, *(run.parent / one for one in ("tickets", "evidence", "statements")),
+              *(root / one / system for one in ("attestations", "waivers", "inventories", "signers"))]
     where, count = [], 0
     for path in [*(one for place in places for one in _files(place)), *(one for one in run.parent.glob("*") if one.is_file())]:
         count += 1
