@@ -21,6 +21,7 @@ DROP = "/run/systemd/system/bot-live.service.d"
 READ = f"import json;p=json.load(open('{POINTER}'));d=p['digest'][7:];v=p['validation'][7:]"
 IN_FORCE = f'{CRYPTO}/models/$(python3 -c "{READ};print(d)")/files/model.onnx'
 RECORDS = f'{CRYPTO}/validations/$(python3 -c "{READ};print(d+chr(47)+v)")'
+STATUS = "cat /proc/$(systemctl show -P MainPID bot-live)/status"
 CANDIDATE = f"$(ls -d {CRYPTO}/candidates/*/ | head -1)files/model.onnx"
 
 
@@ -28,7 +29,8 @@ def restore(world: ModelHost) -> None:
     """Put registry, groups, bot and golive back as they were, byte for byte."""
     world.edits.clear()
     world.values.clear()
-    world.on(f"umount {CRYPTO}/shadow 2>/dev/null; rm -rf {CRYPTO} {SWING}/stolen; cp -a /srv/before {CRYPTO}; "
+    world.on(f"umount {CRYPTO}/shadow 2>/dev/null; rm -rf {CRYPTO} {SWING}/stolen {SWING}/models/handed {SWING}/models/linked /srv/linked; "
+             f"cp -a /srv/before {CRYPTO}; "
              "gpasswd -d bot swing-readers >/dev/null 2>&1; gpasswd -d swing model-readers >/dev/null 2>&1; "
              "cp -a /srv/kept/. /; [ -e /run/tool ] && mv /run/tool /usr/local/lib/golive/model_registry.pyz; true")
 
@@ -128,9 +130,10 @@ def edited(path: str, pattern: str, wanted: str, *controls: str, **more: Any) ->
     return on_host("file", f"sed -i {shlex.quote(pattern)} {path}", f"cat {path}", wanted, *controls, **more)
 
 
-def unit(lines: str, look: str, wanted: str, *controls: str) -> Fault:
+def unit(lines: str, look: str, wanted: str, *controls: str, before: str = "true") -> Fault:
     """Return the break of the bot's unit: a drop-in, and the bot started anew."""
-    script = f"mkdir -p {DROP}; printf '%s\\n' '[Service]' {' '.join(shlex.quote(one) for one in lines.splitlines())} > {DROP}/break.conf"
+    words = " ".join(shlex.quote(one) for one in lines.splitlines())
+    script = f"{before}; mkdir -p {DROP}; printf '%s\\n' '[Service]' {words} > {DROP}/break.conf"
     return on_host("process", script, look, wanted, *controls, heal=of_bot)
 
 
@@ -162,10 +165,10 @@ BREAKS: dict[str, Fault] = {
         f"readlink {CRYPTO}/shadow", "^/srv/elsewhere$", "model.directories_present"),
     "models_linked_into_swing_root": on_host(
         "file", f"mv {CRYPTO}/shadow {SWING}/stolen && ln -s {SWING}/stolen {CRYPTO}/shadow", f"readlink {CRYPTO}/shadow", "stolen$",
-        "isolation.paths_disjoint", "model.directories_present"),
+        "isolation.paths_disjoint", "model.directories_present", heal=of_bot),      # it changes the root of swing
     "swing_root_bound_into_the_registry": on_host(
         "kernel", f"mount --bind {SWING}/models {CRYPTO}/shadow", "cat /proc/self/mountinfo", f"{CRYPTO}/shadow",
-        "isolation.paths_disjoint"),
+        "isolation.paths_disjoint", "isolation.closed_since_start"),
     "guard_is_an_assert": guard('assert "/swing" not in os.path.realpath(root)', "assert"),
     "guard_looks_at_the_name": guard('if "/swing" in root: raise ValueError("foreign")', "in root"),
     "models_given_to_the_bot": on_host("file", f"chown bot {CRYPTO}/models", f"stat -c %U {CRYPTO}/models", "^bot$",
@@ -201,7 +204,7 @@ BREAKS: dict[str, Fault] = {
     "bot_holds_a_candidate_open": unit(
         f"User=root\nExecStart=\nExecStart=/bin/sh -c 'exec /usr/bin/python3 /opt/model_bot.py --hold {CANDIDATE.replace('$', '$$')}'",
         "ls -l /proc/$(systemctl show -P MainPID bot-live)/fd", "candidates/", "model.approved_pointer_only",
-        "model.approved_pointer_only@live"),
+        "model.approved_pointer_only@live", "isolation.closed_since_start"),
     "model_integrity_switched_off": of_config('s/"VERIFY_MODEL_INTEGRITY": true/"VERIFY_MODEL_INTEGRITY": false/',
                                               '"VERIFY_MODEL_INTEGRITY": false', "model.integrity_gate_on"),
     "downtime_in_local_time": of_config("s/UTC/Europe\\/Berlin/", "Europe/Berlin", "downtime.window_configured"),
@@ -232,7 +235,18 @@ BREAKS: dict[str, Fault] = {
     "swing_root_mounted_into_the_unit": unit(
         f"ExecStartPre=+/bin/sh -c 'rm -rf /srv/open; cp -r {SWING} /srv/open; chmod -R a+rX /srv/open'\n"
         f"BindReadOnlyPaths=-/srv/open:{SWING}", "cat /proc/$(systemctl show -P MainPID bot-live)/mountinfo", f"/srv/open {SWING}",
-        "isolation.no_swing_access"),
+        "isolation.no_swing_access", "isolation.closed_since_start"),
+    # The account is in no such group: only the rights of the process itself show it.
+    "bot_started_in_swing_group": unit("SupplementaryGroups=swing-readers", f"{STATUS} | grep Groups; getent group swing-readers",
+                                       r"swing-readers:x:\d+", "isolation.closed_since_start"),
+    "bot_may_gain_rights": unit("NoNewPrivileges=no", f"{STATUS} | grep NoNewPrivs", r"NoNewPrivs:\s+0", "isolation.closed_since_start"),
+    "swing_file_handed_to_the_bot": unit(
+        f"StandardInput=file:{SWING}/models/handed", "readlink /proc/$(systemctl show -P MainPID bot-live)/fd/0", "models/handed$",
+        "isolation.closed_since_start", before=f"echo x > {SWING}/models/handed"),
+    "swing_file_linked_beside": on_host("file", f"echo x > {SWING}/models/linked; ln {SWING}/models/linked /srv/linked",
+                                        "stat -c %h /srv/linked", "^2$", "isolation.closed_since_start"),
+    "code_names_swing": on_host("file", f"echo 'LOOK_AT = \"{SWING}\"' >> /opt/bot_code/trade.py", "tail -1 /opt/bot_code/trade.py",
+                                "swing", "isolation.no_swing_references"),
     "training_at_noon": Fault("model host", "record", red("training.only_in_downtime"), trained(3), noon, restore),
     "training_at_noon_of_the_last_day": Fault(
         "model host", "record", red("training.only_in_downtime", "training.only_in_downtime@last_day"), trained(0), noon, restore),

@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 
 from tests.fixtures import models as m
-from tests.integration.model_registry.conftest import CRYPTO, Host
+from tests.integration.model_registry.conftest import CRYPTO, SWING, Host
 
 BOT = '''
 import http.server, json, mmap, os, sys
@@ -30,11 +30,13 @@ class Store:
         if "/swing" in os.path.realpath(root):
             raise ValueError("this root belongs to another system")
 '''
-UNIT = "[Service]\nUser=bot\nExecStart=/usr/bin/python3 /opt/model_bot.py\n"
+CODE = '"""Trade kraken_global."""\nROOT = "/srv/data/artifacts/crypto/kraken_global"\n'
+UNIT = "[Service]\nUser=bot\nNoNewPrivileges=yes\nExecStart=/usr/bin/python3 /opt/model_bot.py\n"
 CONFIG = {"VERIFY_MODEL_INTEGRITY": True, "APPROVED_MODEL_PATH": f"{CRYPTO}/models/approved_model.json",
           "downtime": {"start": "03:00", "end": "05:00"}, "timezone": "UTC"}
 FEATURES = {name: {"edges": one["edges"], "counts": [int(1000 * share) for share in one["shares"]]} for name, one in m.SHARES.items()}
-FILES = {"/opt/model_bot.py": BOT, "/opt/bot_code/bot_store.py": GUARD, "/etc/bot/live.json": json.dumps(CONFIG),
+FILES = {"/opt/model_bot.py": BOT, "/opt/bot_code/bot_store.py": GUARD, "/opt/bot_code/trade.py": CODE,
+         "/etc/bot/live.json": json.dumps(CONFIG),
          "/etc/systemd/system/bot-live.service": UNIT, "/var/lib/bot/live/features.json": json.dumps(FEATURES)}
 
 
@@ -44,6 +46,9 @@ def install(host: Host) -> None:
     for path, text in FILES.items():
         write(host, path, text)
         host.must(f"mkdir -p /srv/kept && cp -a --parents {path} /srv/kept/")
+    # What the swing system's own readers may read: without it, to be one of them would open nothing.
+    theirs = f"{SWING}/models/approved_model.json"
+    host.must(f"echo '{{}}' > {theirs}; chown swing-registry:swing-readers {theirs}; chmod 0440 {theirs}")
     restart(host)
     host.must(f"cp -a {CRYPTO} /srv/before")
 
@@ -54,6 +59,7 @@ def write(host: Host, path: str, text: str) -> None:
 
 
 def restart(host: Host) -> None:
-    """Start the bot anew and wait until it answers."""
+    """Start the bot anew and wait until it answers; not in the second in which the other system's root was changed."""
+    host.must(f"until [ $(($(date +%s) - $(stat -c %Z {SWING}))) -ge 3 ]; do sleep 0.2; done")
     host.must("systemctl daemon-reload; systemctl restart bot-live.service; for n in $(seq 150); do "
               "curl -sf http://127.0.0.1:8000/health >/dev/null && exit 0; sleep 0.2; done; systemctl status bot-live.service; exit 1")

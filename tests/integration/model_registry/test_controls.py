@@ -10,7 +10,7 @@ import pytest
 from tests.faults.harness import trial
 from tests.integration.model_registry import live_bot, record
 from tests.integration.model_registry.breaks import BREAKS
-from tests.integration.model_registry.conftest import CRYPTO, Host
+from tests.integration.model_registry.conftest import CRYPTO, SWING, Host
 from tests.integration.model_registry.world import ELSEWHERE, ModelHost, controls
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
@@ -56,6 +56,20 @@ def test_a_user_who_can_do_nothing_does_not_look_isolated(world: ModelHost) -> N
         assert "control_ok" in reason
     finally:
         world.on(f"chmod 0710 {CRYPTO}")
+
+
+def test_a_root_that_was_open_for_a_moment_is_undecided_until_the_bot_is_started_again(world: ModelHost) -> None:
+    name = "isolation.closed_since_start"
+    mode = world.on(f"stat -c %a {SWING}").strip()
+    world.on(f"chmod 0755 {SWING} && chmod {mode} {SWING}")
+    try:
+        verdict, reason = world.observe([name])[name]
+        assert verdict == "undecided"
+        assert "whether it was open in between cannot be told" in reason
+        assert world.observe(["isolation.no_swing_access"])["isolation.no_swing_access"][0] == "pass", "it is closed now"
+    finally:
+        live_bot.restart(world.host)
+    assert world.observe([name])[name][0] == "pass"
 
 
 def test_looking_changes_nothing(world: ModelHost) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.model_registry.conftest import CRYPTO, REGISTRY, SWING, Host
+from tests.integration.model_registry.conftest import CRYPTO, SWING, Host
 from tests.integration.sets.conftest import wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
@@ -27,10 +27,9 @@ def open_to(host: Host, user: str, commands: list[str], before: str = "") -> lis
             if rc == "0" or not any(word in text.lower() for word in DENIED)]
 
 
-def test_the_role_does_what_its_dry_run_said_and_then_nothing(host: Host) -> None:
-    objects = host.four(REGISTRY)
-    assert (f"dir:{CRYPTO}/models", "create") in objects
-    assert ("unit:golive-model-retention-crypto-kraken_global.timer", "start") in objects
+def test_the_role_does_what_its_dry_run_said_and_then_nothing(made_by_role: list[tuple[str, str]]) -> None:
+    assert (f"dir:{CRYPTO}/models", "create") in made_by_role
+    assert ("unit:golive-model-retention-crypto-kraken_global.timer", "start") in made_by_role
 
 
 def test_the_live_user_reads_the_pointer_and_the_approved_model(registry: Host, approved: dict[str, Any]) -> None:
