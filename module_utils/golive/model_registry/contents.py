@@ -25,7 +25,7 @@ def look(handle: BinaryIO, size: int, declared: str, most_entries: int, most_byt
     kind = _kind(head)
     found: Dict[str, Any] = {"kind": kind, "problem": None, "archive": None}
     if kind == "zip":
-        found["archive"] = archive.zip_findings(handle, size, most_entries)
+        found["archive"] = archive.zip_findings(handle, size, most_entries, most_bytes)
         if _holds_pickle(handle):
             found["kind"] = "pickle"
     elif kind in ("tar", "gzip", "bzip2", "xz"):

@@ -29,6 +29,32 @@ class BucketWorld(m.World):
         data = self.store.pointer()
         return None if data is None else dict(json.loads(data))
 
+    def _key(self, *path: str) -> dict[str, str]:
+        return {"Bucket": self.store.bucket, "Key": self.store._key(*path)}
+
+    def raw(self, *path: str) -> bytes:
+        return bytes(self.store._client.get_object(**self._key(*path))["Body"].read())
+
+    def put_raw(self, data: bytes, *path: str) -> None:
+        self.store._client.put_object(**self._key(*path), Body=data)
+
+    def _lines(self) -> list[str]:
+        return [one for one in self.store.files("models", "approvals") if one.endswith(".json")]
+
+    def log_lines(self) -> list[bytes]:
+        return [self.raw("models", "approvals", one) + b"\n" for one in self._lines()]
+
+    def put_log(self, lines: list[bytes]) -> None:
+        """One object a line; what is taken away is hidden, because locked versions stay."""
+        for one in self._lines()[len(lines):]:
+            self.store._client.delete_object(**self._key("models", "approvals", one))
+        for number, line in enumerate(lines, 1):
+            self.put_raw(line.rstrip(b"\n"), "models", "approvals", f"{number:010d}.json")
+
+    def state(self) -> object:
+        found = self.store._client.list_object_versions(Bucket=self.store.bucket)
+        return sorted((one["Key"], one["VersionId"], one["ETag"]) for one in found["Versions"]), found.get("DeleteMarkers", [])
+
 
 @pytest.fixture(scope="session")
 def object_store() -> Iterator[str]:

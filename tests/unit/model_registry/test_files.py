@@ -1,12 +1,15 @@
 """What a trainer hands in is trusted in nothing: links, odd names, bombs, pickles under other names, models that read other files."""
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import pickle
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from golive.model_registry import contents, names
@@ -108,6 +111,60 @@ def test_a_bomb_is_measured_and_not_unpacked() -> None:
     found = contents.look(io.BytesIO(streamed), len(streamed), "tar", 100, 4 << 20)["archive"]
     assert 4 << 20 < found["unpacked"] <= 6 << 20      # left as soon as it was too much
     assert contents.look(io.BytesIO(streamed), len(streamed), "tar", 3, 1 << 40)["archive"]["entries"] == 4
+
+
+def archive_of(data: bytes, kind: str = "zip", most: int = 1 << 20) -> dict[str, Any]:
+    return dict(contents.look(io.BytesIO(data), len(data), kind, 100, most)["archive"])
+
+
+def lying(data: bytes, claimed: int) -> bytes:
+    """Return a zip of one part whose headers claim another size than comes out of it."""
+    size = struct.pack("<I", zipfile.ZipFile(io.BytesIO(data)).infolist()[0].file_size)
+    at, index = 22, data.index(b"PK\x01\x02") + 24
+    assert data[at:at + 4] == data[index:index + 4] == size
+    return data[:at] + struct.pack("<I", claimed) + data[at + 4:index] + struct.pack("<I", claimed) + data[index + 4:]
+
+
+def test_an_index_that_claims_little_hides_no_bomb() -> None:
+    bomb = zipped(("weights", b"\0" * (8 << 20)))
+    found = archive_of(lying(bomb, 100))
+    assert "not of the size that its index names" in found["broken"]
+    assert 1 << 20 < found["unpacked"] <= 2 << 20      # left as soon as it was too much
+    assert archive_of(lying(bomb, 8 << 20), most=16 << 20)["broken"] is None, "the control: with its true size it is none"
+
+
+@pytest.mark.parametrize("data", [zipped(("a", b"x"), ("inner.zip", zipped(("b", b"\0" * 1000)))),
+                                  zipped(("a.gz", gzip.compress(b"\0" * 1000))),
+                                  tarred("w:gz", ("inner", gzip.compress(b"\0" * 1000))), tarred("w", ("t", tarred("w", ("x", b"1"))))])
+def test_an_archive_in_an_archive_is_told(data: bytes) -> None:
+    assert "is an archive in an archive" in archive_of(data)["broken"]
+
+
+def test_what_cannot_be_measured_is_broken() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a", b"\0" * 1000)
+    assert "cannot be unpacked" in archive_of(out.getvalue())["broken"]
+    good = zipped(("a", os.urandom(1000)))
+    assert archive_of(good) == {"entries": 1, "unpacked": 1000, "unsafe": [], "broken": None}
+    damaged = good[:40] + b"\xff" * 20 + good[60:]
+    assert archive_of(damaged)["broken"]
+    encrypted = bytearray(good)
+    encrypted[good.index(b"PK\x01\x02") + 8] |= 1
+    assert "encrypted" in archive_of(bytes(encrypted))["broken"]
+
+
+def test_a_bomb_of_any_make_is_refused_by_the_gate(world: m.World) -> None:
+    """As a person meets it: the candidate is kept as what it is, and never promoted."""
+    profile = {**m.PROFILE, "formats": ["zip"]}
+    verdicts = {}
+    for name, data in (("small", zipped(("w", os.urandom(5000)))), ("bomb", zipped(("w", b"\0" * (64 << 20)))),
+                       ("lying", lying(zipped(("w", b"\0" * (8 << 20))), 100)), ("nested", zipped(("w", zipped(("x", b"1")))))):
+        source = m.candidate(world.place / name, files={"model.onnx": data}, model={"format": "zip", "files": ["model.onnx"]})
+        digest = world.must("register", source=str(source), profile=profile)["facts"]["candidate"]
+        judged = world.do("validate", candidate=digest, profile=profile, evidence=str(m.evidence(world.place / f"e-{name}", digest)))
+        verdicts[name] = judged["facts"]["gates"]["INTEGRITY"]
+    assert verdicts == {"small": "pass", "bomb": "fail", "lying": "fail", "nested": "fail"}
 
 
 def refused(world: m.World, source: Path) -> RegistryError | str:

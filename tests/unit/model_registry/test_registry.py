@@ -59,26 +59,26 @@ def test_the_pointer_names_all_that_a_reader_needs(any_world: m.World) -> None:
     assert pointer["size"] == len(m.onnx_bytes(0))
 
 
-def test_a_dry_run_writes_nothing(world: m.World) -> None:
-    given = world.signed(0)
-    world.must("approve", **given)
-    other = world.signed(1)
-    before = m.tree(world.base)
-    for action, more in (("register", {"source": str(m.candidate(world.place / "n", 9))}), ("approve", other),
-                         ("validate", {"candidate": other["candidate"], "evidence": str(world.place / "evidence-1")}),
+def test_a_dry_run_writes_nothing(any_world: m.World) -> None:
+    given = any_world.signed(0)
+    any_world.must("approve", **given)
+    other = any_world.signed(1)
+    before = any_world.state()
+    for action, more in (("register", {"source": str(m.candidate(any_world.place / "n", 9))}), ("approve", other),
+                         ("validate", {"candidate": other["candidate"], "evidence": str(any_world.place / "evidence-1")}),
                          ("rollback", {"reason": "x", "away_from": given["candidate"]}), ("info", {}), ("verify", {}),
                          ("prune", {"keep_models": 2, "keep_candidates": 0})):
-        world.do(action, check=True, **more)
-        assert m.tree(world.base) == before, action
+        any_world.do(action, check=True, **more)
+        assert any_world.state() == before, action
 
 
-def test_a_dry_run_judges_what_is_not_registered_yet(world: m.World) -> None:
-    source = m.candidate(world.place / "source", 0)
-    digest = world.do("register", check=True, source=str(source))["facts"]["candidate"]
-    folder = m.evidence(world.place / "evidence", digest, rows=m.predictions(edge=-0.01))
-    predicted = world.do("validate", check=True, candidate=digest, evidence=str(folder), source=str(source))
-    world.must("register", source=str(source))
-    real = world.do("validate", candidate=digest, evidence=str(folder))
+def test_a_dry_run_judges_what_is_not_registered_yet(any_world: m.World) -> None:
+    source = m.candidate(any_world.place / "source", 0)
+    digest = any_world.do("register", check=True, source=str(source))["facts"]["candidate"]
+    folder = m.evidence(any_world.place / "evidence", digest, rows=m.predictions(edge=-0.01))
+    predicted = any_world.do("validate", check=True, candidate=digest, evidence=str(folder), source=str(source))
+    any_world.must("register", source=str(source))
+    real = any_world.do("validate", candidate=digest, evidence=str(folder))
     assert predicted["code"] == real["code"] == "gates"
     assert predicted["problems"] == real["problems"]
     assert predicted["changes"] == real["changes"]
@@ -109,144 +109,141 @@ def test_promotion_waits_for_the_downtime_window(any_world: m.World) -> None:
 
 @pytest.mark.parametrize(("by", "code"), [(("anna",), "too_few"), (("anna", "anna-laptop"), "too_few"), (("anna", "carl"), "too_few"),
                                           (("anna", "bert"), None)])
-def test_as_many_distinct_people_as_the_profile_asks_for(world: m.World, by: tuple[str, ...], code: str | None) -> None:
-    digest, validation = world.validated(0)
-    folder = m.approve(world.place / "approvals", digest, validation, by)
-    result = world.do("approve", candidate=digest, validation=validation, approvals=str(folder), confirm=True)
+def test_as_many_distinct_people_as_the_profile_asks_for(any_world: m.World, by: tuple[str, ...], code: str | None) -> None:
+    digest, validation = any_world.validated(0)
+    folder = m.approve(any_world.place / "approvals", digest, validation, by)
+    result = any_world.do("approve", candidate=digest, validation=validation, approvals=str(folder), confirm=True)
     assert result.get("code") == code
-    assert (world.pointer() is None) == (code is not None)
+    assert (any_world.pointer() is None) == (code is not None)
 
 
-def test_an_approval_is_for_one_candidate_one_validation_one_scope(world: m.World) -> None:
-    digest, validation = world.validated(0)
-    other, other_validation = world.validated(1)
+def test_an_approval_is_for_one_candidate_one_validation_one_scope(any_world: m.World) -> None:
+    digest, validation = any_world.validated(0)
+    other, other_validation = any_world.validated(1)
     for number, words in enumerate(((other, validation, m.SCOPE), (digest, other_validation, m.SCOPE), (digest, validation, "swing/eu"))):
-        folder = m.approve(world.place / f"a{number}", words[0], words[1], scope=words[2])
-        assert world.do("approve", candidate=digest, validation=validation, approvals=str(folder), confirm=True)["code"] == "unsigned"
-    assert world.pointer() is None
+        folder = m.approve(any_world.place / f"a{number}", words[0], words[1], scope=words[2])
+        assert any_world.do("approve", candidate=digest, validation=validation, approvals=str(folder), confirm=True)["code"] == "unsigned"
+    assert any_world.pointer() is None
 
 
-def test_an_expired_or_altered_approval_counts_for_nothing(world: m.World) -> None:
-    digest, validation = world.validated(0)
-    folder = m.approve(world.place / "old", digest, validation, issued=m.NIGHT - timedelta(days=3), lasts=timedelta(days=1))
-    refused = world.do("approve", candidate=digest, validation=validation, approvals=str(folder), confirm=True)
+def test_an_expired_or_altered_approval_counts_for_nothing(any_world: m.World) -> None:
+    digest, validation = any_world.validated(0)
+    folder = m.approve(any_world.place / "old", digest, validation, issued=m.NIGHT - timedelta(days=3), lasts=timedelta(days=1))
+    refused = any_world.do("approve", candidate=digest, validation=validation, approvals=str(folder), confirm=True)
     assert refused["code"] == "unsigned"
     assert "expired" in refused["msg"]
-    good = m.approve(world.place / "good", digest, validation)
+    good = m.approve(any_world.place / "good", digest, validation)
     path = next(good.glob("*.json"))
     path.write_bytes(path.read_bytes().replace(b'"approver"', b'"operator"'))
-    assert world.do("approve", candidate=digest, validation=validation, approvals=str(good), confirm=True)["code"] == "unsigned"
+    assert any_world.do("approve", candidate=digest, validation=validation, approvals=str(good), confirm=True)["code"] == "unsigned"
 
 
-def test_a_changed_profile_voids_what_was_signed(world: m.World) -> None:
-    given = world.signed(0)
-    refused = world.do("approve", **given, profile={**m.PROFILE, "trades_min": 31})
+def test_a_changed_profile_voids_what_was_signed(any_world: m.World) -> None:
+    given = any_world.signed(0)
+    refused = any_world.do("approve", **given, profile={**m.PROFILE, "trades_min": 31})
     assert refused["code"] == "gates"
     assert "validate again" in refused["msg"]
-    assert world.pointer() is None
+    assert any_world.pointer() is None
 
 
-def test_a_model_that_fails_its_gates_is_kept_as_a_failure_and_never_promoted(world: m.World) -> None:
-    source = m.candidate(world.place / "source", 0)
-    digest = world.must("register", source=str(source))["facts"]["candidate"]
-    folder = m.evidence(world.place / "evidence", digest, rows=m.predictions(edge=-0.01))
-    judged = world.do("validate", candidate=digest, evidence=str(folder))
+def test_a_model_that_fails_its_gates_is_kept_as_a_failure_and_never_promoted(any_world: m.World) -> None:
+    source = m.candidate(any_world.place / "source", 0)
+    digest = any_world.must("register", source=str(source))["facts"]["candidate"]
+    folder = m.evidence(any_world.place / "evidence", digest, rows=m.predictions(edge=-0.01))
+    judged = any_world.do("validate", candidate=digest, evidence=str(folder))
     assert judged["facts"]["gates"]["OOS_METRICS"] == "fail"
     validation = judged["facts"]["validation"]
-    signed = m.approve(world.place / "approvals", digest, validation)
-    refused = world.do("approve", candidate=digest, validation=validation, approvals=str(signed), confirm=True)
+    signed = m.approve(any_world.place / "approvals", digest, validation)
+    refused = any_world.do("approve", candidate=digest, validation=validation, approvals=str(signed), confirm=True)
     assert refused["code"] == "gates"
     assert "OOS_METRICS fail" in refused["msg"]
-    assert world.pointer() is None
+    assert any_world.pointer() is None
 
 
-def test_rollback_refuses_a_model_that_was_damaged_since(world: m.World) -> None:
-    first, second = world.signed(0), world.signed(1)
-    world.must("approve", **first)
-    world.must("approve", **second)
-    path = world.root / "models" / names.folder(first["candidate"]) / "files/model.onnx"
-    path.chmod(0o640)
-    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
-    before = world.pointer()
+def test_rollback_refuses_a_model_that_was_damaged_since(any_world: m.World) -> None:
+    first, second = any_world.signed(0), any_world.signed(1)
+    any_world.must("approve", **first)
+    any_world.must("approve", **second)
+    model = ("models", names.folder(first["candidate"]), "files", "model.onnx")
+    any_world.put_raw(any_world.raw(*model)[:-1] + b"\xff", *model)
+    before = any_world.pointer()
     for check in (True, False):
-        refused = world.do("rollback", check=check, reason="slow", away_from=second["candidate"])
+        refused = any_world.do("rollback", check=check, reason="slow", away_from=second["candidate"])
         assert refused["code"] == "gates"
         assert "INTEGRITY" in refused["msg"]
         assert refused["changes"] == []
-    assert world.pointer() == before
-    assert any("MODELS" in one for one in world.do("verify")["problems"])
+    assert any_world.pointer() == before
+    assert any("MODELS" in one for one in any_world.do("verify")["problems"])
 
 
-def test_an_approval_is_used_once(world: m.World) -> None:
-    first, second = world.signed(0), world.signed(1)
-    world.must("approve", **first)
-    world.must("approve", **second)
-    world.must("rollback", reason="it lost money", away_from=second["candidate"])
+def test_an_approval_is_used_once(any_world: m.World) -> None:
+    first, second = any_world.signed(0), any_world.signed(1)
+    any_world.must("approve", **first)
+    any_world.must("approve", **second)
+    any_world.must("rollback", reason="it lost money", away_from=second["candidate"])
     for check in (True, False):
-        refused = world.do("approve", check=check, **second)      # a loop that repeats its last promotion must not bring it back
+        refused = any_world.do("approve", check=check, **second)      # a loop that repeats its last promotion must not bring it back
         assert refused["code"] == "used"
-    m.approve(world.place / "again", second["candidate"], second["validation"], issued=m.NIGHT - timedelta(minutes=1))
-    world.must("approve", **{**second, "approvals": str(world.place / "again")})
+    m.approve(any_world.place / "again", second["candidate"], second["validation"], issued=m.NIGHT - timedelta(minutes=1))
+    any_world.must("approve", **{**second, "approvals": str(any_world.place / "again")})
 
 
-def test_rollback_needs_a_reason_and_one_target(world: m.World) -> None:
-    first, second = world.signed(0), world.signed(1)
-    world.must("approve", **first)
-    assert world.do("rollback", reason="x", away_from=first["candidate"])["code"] == "missing"
-    world.must("approve", **second)
-    assert world.do("rollback", reason=" ", away_from=second["candidate"])["code"] == "usage"
-    assert world.do("rollback", reason="x")["code"] == "usage"
-    assert world.do("rollback", reason="x", candidate="sha256:" + "0" * 64)["code"] == "missing"
-    done = world.must("rollback", reason="loses on Sundays", candidate=first["candidate"], actor="bert")
-    move = world.must("info")["facts"]["moves"][0]
+def test_rollback_needs_a_reason_and_one_target(any_world: m.World) -> None:
+    first, second = any_world.signed(0), any_world.signed(1)
+    any_world.must("approve", **first)
+    assert any_world.do("rollback", reason="x", away_from=first["candidate"])["code"] == "missing"
+    any_world.must("approve", **second)
+    assert any_world.do("rollback", reason=" ", away_from=second["candidate"])["code"] == "usage"
+    assert any_world.do("rollback", reason="x")["code"] == "usage"
+    assert any_world.do("rollback", reason="x", candidate="sha256:" + "0" * 64)["code"] == "missing"
+    done = any_world.must("rollback", reason="loses on Sundays", candidate=first["candidate"], actor="bert")
+    move = any_world.must("info")["facts"]["moves"][0]
     assert (move["act"], move["actor"], move["digest"]) == ("model.rollback", "bert", first["candidate"])
     assert move["reason"] == "loses on Sundays"
     assert done["facts"]["previous"] == second["candidate"]
 
 
-def test_a_model_that_retention_took_away_says_so(world: m.World) -> None:
-    chosen = [world.signed(seed) for seed in range(3)]
+def test_a_model_that_retention_took_away_says_so(any_world: m.World) -> None:
+    chosen = [any_world.signed(seed) for seed in range(3)]
     for one in chosen:
-        world.must("approve", **one)
-    world.must("prune", keep_models=2, keep_candidates=5)
-    assert world.do("rollback", reason="x", candidate=chosen[0]["candidate"])["code"] == "pruned"
-    assert world.must("verify")["problems"] == []
-    assert world.do("prune", keep_models=1, keep_candidates=5)["code"] == "usage"
+        any_world.must("approve", **one)
+    any_world.must("prune", keep_models=2, keep_candidates=5)
+    assert any_world.do("rollback", reason="x", candidate=chosen[0]["candidate"])["code"] == "pruned"
+    assert any_world.must("verify")["problems"] == []
+    assert any_world.do("prune", keep_models=1, keep_candidates=5)["code"] == "usage"
 
 
-def test_a_pointer_moved_by_hand_is_seen_and_only_a_rollback_mends_it(world: m.World) -> None:
-    first, second = world.signed(0), world.signed(1)
-    world.must("approve", **first)
-    path = world.root / "models/approved_model.json"
-    original = path.read_bytes()
-    path.chmod(0o640)
-    path.write_bytes(original.replace(b'"format":1', b'"format":2'))
-    assert any("POINTER" in one for one in world.do("verify")["problems"])
-    assert world.do("approve", **second)["code"] == "pointer"
-    mended = world.must("rollback", reason="moved by hand", candidate=first["candidate"])
+def test_a_pointer_moved_by_hand_is_seen_and_only_a_rollback_mends_it(any_world: m.World) -> None:
+    first, second = any_world.signed(0), any_world.signed(1)
+    any_world.must("approve", **first)
+    pointer = ("models", names.POINTER)
+    any_world.put_raw(any_world.raw(*pointer).replace(b'"format":1', b'"format":2'), *pointer)
+    assert any("POINTER" in one for one in any_world.do("verify")["problems"])
+    assert any_world.do("approve", **second)["code"] == "pointer"
+    mended = any_world.must("rollback", reason="moved by hand", candidate=first["candidate"])
     assert mended["changes"]
-    assert world.must("verify")["problems"] == []
-    assert world.pointer()["digest"] == first["candidate"]  # type: ignore[index]
+    assert any_world.must("verify")["problems"] == []
+    assert any_world.pointer()["digest"] == first["candidate"]  # type: ignore[index]
 
 
-def test_a_clock_that_went_backwards_stops_a_promotion_not_a_rollback(world: m.World) -> None:
-    first, second = world.signed(0), world.signed(1)
-    world.now = m.NIGHT + timedelta(minutes=30)
-    world.must("approve", **first)
-    world.now = m.NIGHT
-    assert world.do("approve", **second)["code"] == "clock"
-    world.now = m.NIGHT + timedelta(minutes=40)
-    world.must("approve", **second)
-    world.now = m.NIGHT - timedelta(days=30)
-    world.must("rollback", reason="x", away_from=second["candidate"])
-    assert world.must("verify")["problems"] == []
+def test_a_clock_that_went_backwards_stops_a_promotion_not_a_rollback(any_world: m.World) -> None:
+    first, second = any_world.signed(0), any_world.signed(1)
+    any_world.now = m.NIGHT + timedelta(minutes=30)
+    any_world.must("approve", **first)
+    any_world.now = m.NIGHT
+    assert any_world.do("approve", **second)["code"] == "clock"
+    any_world.now = m.NIGHT + timedelta(minutes=40)
+    any_world.must("approve", **second)
+    any_world.now = m.NIGHT - timedelta(days=30)
+    any_world.must("rollback", reason="x", away_from=second["candidate"])
+    assert any_world.must("verify")["problems"] == []
 
 
-def test_a_run_opened_as_drift_changes_nothing(world: m.World) -> None:
-    given = world.signed(0)
-    assert world.do("approve", **given, golive_drift=True)["code"] == "usage"
-    assert world.do("approve", check=True, **given, golive_drift=True)["changes"]
-    assert world.pointer() is None
+def test_a_run_opened_as_drift_changes_nothing(any_world: m.World) -> None:
+    given = any_world.signed(0)
+    assert any_world.do("approve", **given, golive_drift=True)["code"] == "usage"
+    assert any_world.do("approve", check=True, **given, golive_drift=True)["changes"]
+    assert any_world.pointer() is None
 
 
 def test_a_registry_behind_a_link_is_refused(world: m.World, tmp_path: Path) -> None:
