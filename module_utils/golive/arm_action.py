@@ -6,10 +6,28 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from . import acts, arming, canonical, draft, epoch, evidence, opening, ramp, record, secrets, session, signing, ticket
+from . import (
+    acts,
+    arming,
+    attestation,
+    canonical,
+    draft,
+    envelope,
+    epoch,
+    evidence,
+    opening,
+    ramp,
+    record,
+    secrets,
+    session,
+    signing,
+    ticket,
+    way_back,
+)
 from .canonical import parse_utc, utc
 from .envelope import reader
 from .errors import GoliveError, Undecided
@@ -91,7 +109,9 @@ class ArmAction(MoneyAction):
             problems += arming.reasons(record.load(joined.run), wish, now)
         if opening.outdated(joined.run, host, found["show"]):
             problems.append("the host holds another ticket than when this run judged it; run golive.yml again")
-        problems += epoch.reasons(wanted["epoch"], self.epochs(task_vars))
+        answers = self.epochs(task_vars)
+        problems += epoch.reasons(wanted["epoch"], answers)
+        problems += _not_back(joined, host, max(epoch.highest(answers), found["show"].get("epoch") or 0), values, now)
         return problems + self.stage_problems(joined, values, wanted, _armed_before(found))
 
     def stage_problems(self, joined: session.Session, values: dict[str, Any], wanted: dict[str, Any],
@@ -148,6 +168,26 @@ def _armed_before(found: dict[str, Any]) -> dict[str, Any] | None:
     """Return the ticket that armed this host, if the ramp may go on from it. A voided or refused one starts the ramp again."""
     shown = found["show"]
     return shown["ticket"] if shown["state"] in ("valid", "expired") else None
+
+
+def _not_back(joined: session.Session, host: str, highest: int, values: dict[str, Any], now: datetime) -> list[str]:
+    """Return what is missing of the way back behind a kill of this host; a chain that does not hold refuses by its own rule."""
+    try:
+        lines = acts.log_of(joined.run).verify().lines
+        kill = way_back.unanswered(lines, host, highest, now)
+        if kill is None:
+            return []
+        alone = str(values.get("signoff_people")) == "solo"
+        if alone and values.get("signoff_solo_pause_s") is None:
+            return ["the profile does not say signoff_solo_pause_s: how long who signs alone pauses after a kill"]
+        reader = envelope.reader(session.ROOT, joined.system, now, rehearsal=joined.rehearsal)
+        stated = attestation.find(reader, session.ROOT / str(values["attestation_directory"]), way_back.STATEMENT, way_back.ROLE).good
+    except KeyError as exc:
+        return [f"the profile of this run does not hold {exc.args[0]}"]
+    except GoliveError as exc:
+        return [str(exc)]
+    return way_back.reasons(kill, lines, host, stated, system=joined.system, alone=alone,
+                            pause_s=float(values.get("signoff_solo_pause_s") or 0), now=now)
 
 
 def _changes(found: dict[str, Any], digest: str, wanted: dict[str, Any]) -> list[tuple[str, str, Any, Any]]:

@@ -19,6 +19,7 @@ STATEMENTS: dict[str, dict[str, str]] = {
     "controller.disk_encrypted": {"encrypted": BOOL, "method": TEXT},
     "controller.logins_known": {"people_with_login": NUMBER, "all_known": BOOL},
     "controller.updated": {"pending_security_updates": NUMBER},
+    "kill.cause": {"cause": TEXT, "changed": TEXT, "differences_explained": NUMBER},
     "kill_switch.card": {"printed": BOOL, "read_on_phone": BOOL, "words_on_card": TEXT},
     "model.approved": {"candidate": TEXT, "validation": TEXT, "scope": TEXT},
     "owner.checked_in": {"equity_seen_quote": NUMBER, "positions_seen": NUMBER},

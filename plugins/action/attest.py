@@ -4,7 +4,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from golive import acts, attestation, canonical, envelope, people, rehearsal_signers, session, subject
+from golive import attestation, canonical, envelope, rehearsal_statement, session, subject
 from golive.errors import GoliveError
 from golive.money import MoneyAction
 
@@ -31,14 +31,6 @@ class ActionModule(MoneyAction):
         good = [one for one in attestation.find(reader, directory, given["statement"], given["role"]).good if one.subject == about]
         if good and (not given["renew_s"] or (now - good[0].issued).total_seconds() < given["renew_s"]):
             return {"changed": False, "signed": False, "id": good[0].id}
-        known = people.load(session.ROOT / "signers" / joined.system / "roles.yml", rehearsal=True)
-        name = next((one for one, entry in sorted(known.persons.items()) if given["role"] in entry["roles"]), None)
-        if name is None:
-            raise GoliveError(f"no person of the lab has the role {given['role']}", where=f"signers/{joined.system}/roles.yml")
-        attestation.check_values(given["statement"], given["values"], given["statement"])
-        payload = {"statement": given["statement"], "values": given["values"], "audit_head": str(acts.log_of(joined.run).head())}
-        data = envelope.build(kind="attestation", name=given["statement"], system=joined.system, subject=about, issued=now,
-                              lasts=timedelta(seconds=given["lasts_s"]), issuer=name, role=given["role"], payload=payload)
-        path = envelope.write(directory, data, rehearsal_signers.key_of(session.ROOT, joined.system, name), name)
-        acts.note(joined.run, "attested", given["statement"], {"record": canonical.digest(data), "by": name})
+        path = rehearsal_statement.state(joined, directory, given["statement"], given["role"], given["values"], about,
+                                         timedelta(seconds=given["lasts_s"]), now)
         return {"changed": False, "signed": True, "id": path.stem}

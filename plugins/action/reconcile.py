@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from golive import bundle, plan, secrets, session
+from golive import acts, bundle, canonical, plan, rundir, secrets, session, way_back
 from golive.canonical import utc
 from golive.errors import GoliveError
 from golive.operate import compare
@@ -27,6 +27,11 @@ class ActionModule(OperateAction):
         found = compare.verdict(session.answers(str(out["stdout"]), asked["nonce"]), instance)
         record = {"kind": "reconcile", "host": host, "instance": instance, "at": utc(), **found, "explanation": ""}
         path = self.keep(f"reconcile/{host}.{instance}.json", record, task_vars)
+        if not self._task.check_mode:       # arming again behind a kill asks for this line
+            run = rundir.current(session.reports_of(session.system_of([str(task_vars["inventory_file"])])))
+            acts.note(run, way_back.RECONCILED, host, {
+                "instance": instance, "equal": found["equal"], "differences": len(found["differences"]),
+                "record": canonical.file_digest(str(session.ROOT / path))})
         if not found["equal"]:
             raise GoliveError(f"ledger and venue differ in {len(found['differences'])} points", where=instance,
                               found="; ".join(str(one) for one in found["differences"][:5])[:600],

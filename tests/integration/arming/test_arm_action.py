@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from golive import audit
-from golive.kill_switch import dead_man
+from golive import acts, audit, rundir, way_back
+from golive.kill_switch import dead_man, stop_bot
 from golive.lab.run import REPOSITORY
 
 from tests.fixtures import people as p
@@ -247,3 +247,38 @@ def test_an_act_cut_off_after_the_delivery_is_closed_by_the_next_run(world: ArmM
     done = [line for line in world.lines() if line["act"] == "arm.done"]
     assert [line["detail"].get("found_after_a_crash") for line in done] == [True]
     assert changes(world) == []
+
+
+def test_behind_a_kill_it_is_armed_again_by_comparison_cause_and_new_ticket_and_by_nothing_less(world: ArmMini) -> None:
+    remote, kept = world.remote, "/var/lib/bot/live"
+    world.variables.update(bot_live_unit="bot-live.service", bot_live_ledger=f"{kept}/ledger.jsonl")
+    world.hosts["bot"]["ansible_become"] = True     # as every real inventory has it
+    assert world.run().returncode == 0
+    # As role bot has it: a unit below /usr/local can be masked. The program that the kill switch starts there by ssh, and its settings.
+    remote.sh("mkdir -p /usr/local/lib/systemd/system\nmv /etc/systemd/system/bot-live.service /usr/local/lib/systemd/system/\n"
+              f"systemctl daemon-reload\nsystemctl start bot-live.service\nrm -rf {kept}\nmkdir -p {kept}")
+    settings = {"units": ["bot-live.service"], "control_directories": ["/run/bot/live"], "ticket_program": VERIFIER}
+    remote.put_all({"/run/stop_bot.py": Path(stop_bot.__file__).read_bytes(), stop_bot.SETTINGS: json.dumps(settings).encode()})
+    try:
+        stopped = json.loads(remote.sh("python3 -ISE /run/stop_bot.py"))
+        assert (stopped["stopped"], stopped["masked"], stopped["voided"], stopped["problems"]) == (True, True, True, [])
+        said = refused(world)
+        assert "its ledger was not held against the venue since: run playbooks/operate/after_kill.yml" in said
+        assert "nobody has signed why" not in said, "in a rehearsal the lab's person states it"
+        for arguments in (("--check",), (), ("--check",), ()):
+            done = world.run(*arguments, playbook="playbooks/operate/after_kill.yml")
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+        assert remote.sh("test ! -e /run/bot/live/kill; systemctl show --property=UnitFileState --value bot-live.service") == "disabled"
+        assert "was not held against the venue since" in refused(world), "putting things aside is no comparison"
+        run = rundir.RunDir(world.path / "reports/slice" / world.runs()[-1])
+        acts.note(run, way_back.RECONCILED, "bot", {"instance": "live", "equal": True, "differences": 0, "record": "sha256:" + "0" * 64})
+        done = world.run(write=False)
+        assert done.returncode == 0, done.stdout[-3000:]
+        assert changes(world) == BOTH
+        remote.start()
+        remote.until(lambda: remote.unit() == "active")
+        assert world.run(write=False).returncode == 0
+        assert changes(world) == []
+    finally:
+        remote.sh("systemctl stop bot-live.service || true\nsystemctl unmask bot-live.service\n"
+                  "rm -f /usr/local/lib/systemd/system/bot-live.service\nsystemctl daemon-reload")
