@@ -59,7 +59,7 @@ def test_the_pointer_names_all_that_a_reader_needs(any_world: m.World) -> None:
     assert pointer["size"] == len(m.onnx_bytes(0))
 
 
-def test_a_dry_run_writes_nothing(any_world: m.World) -> None:
+def test_a_dry_run_and_a_look_write_nothing(any_world: m.World) -> None:
     given = any_world.signed(0)
     any_world.must("approve", **given)
     other = any_world.signed(1)
@@ -69,6 +69,9 @@ def test_a_dry_run_writes_nothing(any_world: m.World) -> None:
                          ("rollback", {"reason": "x", "away_from": given["candidate"]}), ("info", {}), ("verify", {}),
                          ("prune", {"keep_models": 2, "keep_candidates": 0})):
         any_world.do(action, check=True, **more)
+        assert any_world.state() == before, action
+    for action in ("info", "verify"):      # they only look, also when they are meant
+        any_world.must(action)
         assert any_world.state() == before, action
 
 

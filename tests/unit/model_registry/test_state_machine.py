@@ -7,6 +7,7 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -112,5 +113,13 @@ class Registry(RuleBasedStateMachine):
         assert verified["facts"].get("moves", 0) == self.moves
 
 
-Registry.TestCase.settings = settings(max_examples=4, stateful_step_count=6, deadline=None)
+SLICE = settings(max_examples=4, stateful_step_count=6, deadline=None)
+ALL = settings(max_examples=40, stateful_step_count=15, deadline=None)
 TestRegistry = Registry.TestCase
+TestRegistry.settings = SLICE
+
+
+@pytest.fixture(autouse=True)
+def _as_many_as_asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few short lives in `make test`, many long ones with --full."""
+    monkeypatch.setattr(TestRegistry, "settings", ALL if request.config.getoption("--full") else SLICE)
