@@ -48,9 +48,8 @@ def find(reader: Reader, directory: Path, statement: str, role: str) -> Found:
     """Return the attestations of a statement that hold now for a role."""
     if statement not in STATEMENTS:
         raise SigningError("no such statement", found=statement, expected=", ".join(sorted(STATEMENTS)), code="unknown_statement")
-    envelopes, problems = reader.read_all(directory, "attestation")
+    envelopes, bad = reader.read_all(directory, "attestation", statement)
     good: list[Envelope] = []
-    bad = [one for one in problems if _is_about(one, statement)]
     for envelope in envelopes:
         if envelope.payload.get("statement") != statement:
             continue
@@ -60,11 +59,6 @@ def find(reader: Reader, directory: Path, statement: str, role: str) -> Found:
         except SigningError as exc:
             bad.append(exc)
     return Found(good, bad)
-
-
-def _is_about(problem: SigningError, statement: str) -> bool:
-    """A record that cannot be read is told apart by its file name, which begins with the statement."""
-    return problem.where is not None and problem.where.startswith(f"{statement}-")
 
 
 def check(envelope: Envelope, role: str) -> None:

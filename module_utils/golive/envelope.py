@@ -5,6 +5,7 @@
 """
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,8 +56,7 @@ class Reader:
         data, signed = signing.verify(path, NAMESPACE[kind], self.signers, self.people.all(), self.now, self.people.rehearsal)
         record = parse(data, path.name)
         where = path.name
-        if record["kind"] != kind:
-            raise SigningError("is another kind of record", where=where, found=record["kind"], expected=kind, code="wrong_kind")
+        _same_kind(record["kind"], kind, where)
         if path.name != f"{record['id']}.json":
             raise SigningError("is filed under another name than it was signed for", where=where, found=record["id"],
                                code="changed_subject")
@@ -78,17 +78,35 @@ class Reader:
         return Envelope(kind, record["id"], record["system"], record["subject"], issued, expires, record["issuer"], record["role"],
                         record["payload"], signing.distinct(signed), tuple(sorted({one.person for one in signed})))
 
-    def read_all(self, directory: Path, kind: str) -> tuple[list[Envelope], list[SigningError]]:
-        """Return the records of a kind in a directory, newest first, and what is wrong with each of the others."""
+    def read_all(self, directory: Path, kind: str, name: str = "") -> tuple[list[Envelope], list[SigningError]]:
+        """Return the records of a kind in a directory, newest first, and what is wrong with each of the others.
+
+        `name`: only those filed under it. Each signature costs a process of ssh-keygen, and records are kept for ever.
+        """
         good: list[Envelope] = []
         bad: list[SigningError] = []
-        for path in sorted(directory.glob("*.json")):
+        for path in sorted(directory.glob(f"{glob.escape(name)}-*.json" if name else "*.json")):
             try:
+                _same_kind(_claimed(path, kind), kind, path.name)
                 good.append(self.read(path, kind))
             except SigningError as exc:
                 if exc.code != "wrong_kind":
                     bad.append(exc)
         return sorted(good, key=lambda one: one.issued, reverse=True), bad
+
+
+def _same_kind(found: str, kind: str, where: str) -> None:
+    if found != kind:
+        raise SigningError("is another kind of record", where=where, found=found, expected=kind, code="wrong_kind")
+
+
+def _claimed(path: Path, kind: str) -> str:
+    """Return which kind of its namespace a record says to be, before anything is verified: it is examined when that one is read."""
+    try:
+        claimed = str(parse(path.read_bytes(), path.name)["kind"])
+    except (OSError, SigningError):
+        return kind
+    return claimed if NAMESPACE[claimed] == NAMESPACE[kind] else kind
 
 
 def parse(data: bytes, where: str) -> dict[str, Any]:

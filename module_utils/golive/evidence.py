@@ -11,7 +11,6 @@ from typing import Any
 
 from .envelope import Envelope, Reader
 from .errors import Undecided
-from .signing import SigningError
 
 NEVER_TRUSTED = frozenset({"changed_subject", "lab_signed", "same_key", "unknown_signer", "wrong_issuer", "wrong_namespace", "wrong_role",
                            "wrong_system"})
@@ -21,17 +20,18 @@ DAY_S = 86400.0
 
 def newest(reader: Reader, directory: Path, kind: str, name: str) -> Envelope:
     """Return the newest record of a kind and name. Raises Undecided when there is none that holds; says why the newest one does not."""
-    good, bad = reader.read_all(directory, kind)
+    good, bad = reader.read_all(directory, kind, name)
     for envelope in good:
         if envelope.payload.get("name") == name:
             return envelope
-    raise Undecided(_why_none(f"{kind} record {name}", name, bad))
+    what = f"{kind} record {name}"
+    raise Undecided(f"the {what} does not hold: {bad[-1]}" if bad else f"there is no {what}")
 
 
 def forged(reader: Reader, directory: Path, kind: str, name: str) -> str | None:
     """Return why a record of this name can never be trusted (forged, changed, another's), or None."""
-    _good, bad = reader.read_all(directory, kind)
-    return next((str(one) for one in _about(name, bad) if one.code in NEVER_TRUSTED), None)
+    _good, bad = reader.read_all(directory, kind, name)
+    return next((str(one) for one in bad if one.code in NEVER_TRUSTED), None)
 
 
 def facts(envelope: Envelope, subject: str, now: datetime) -> dict[str, Any]:
@@ -46,12 +46,3 @@ def facts(envelope: Envelope, subject: str, now: datetime) -> dict[str, Any]:
     age = (now - envelope.issued).total_seconds()
     return {"passed": payload["passed"], "bound": True, "age_s": age, "age_days": age / DAY_S, "issuer": envelope.issuer, "id": envelope.id,
             **{f"result.{name}": value for name, value in result.items()}}
-
-
-def _why_none(what: str, name: str, bad: list[SigningError]) -> str:
-    about = _about(name, bad)
-    return f"the {what} does not hold: {about[-1]}" if about else f"there is no {what}"
-
-
-def _about(name: str, bad: list[SigningError]) -> list[SigningError]:
-    return [one for one in bad if one.where is not None and one.where.startswith(f"{name}-")]

@@ -130,6 +130,32 @@ def test_no_record_is_undecided_and_a_forged_one_is_told(tmp_path: Path) -> None
     assert "not enrolled" in str(evidence.forged(reader(), tmp_path, "drill", "kill_switch"))
 
 
+def test_only_what_is_filed_under_the_name_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    payload = {"name": "kill_switch", "passed": True, "result": {}, "opportunities": None, "witness": "venue"}
+    for name in ("kill_switch", "restart", "kill"):
+        write(tmp_path, kind="drill", name=name, by="drill-main", payload={**payload, "name": name})
+    write(tmp_path, kind="ci", name="kill_switch", by="ci-main", at=timedelta(minutes=-9), payload=payload)
+    verified: list[str] = []
+    verify = signing.verify
+    monkeypatch.setattr(signing, "verify", lambda path, *rest: (verified.append(path.name), verify(path, *rest))[1])
+    assert evidence.newest(reader(), tmp_path, "drill", "kill_switch").payload == payload
+    assert [one.split("-")[0] for one in verified] == ["kill_switch"], "records of other names, and of another kind of evidence, are not"
+    assert len(reader().read_all(tmp_path, "drill")[0]) == 3
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"not json", b'{"kind":"moon"}'])
+def test_what_cannot_be_read_as_any_kind_is_told_under_its_name(tmp_path: Path, text: bytes) -> None:
+    path = write(tmp_path, kind="drill", name="kill_switch", by="drill-main", payload={"name": "kill_switch"})
+    path.write_bytes(text)
+    assert [one.where for one in reader().read_all(tmp_path, "drill", "kill_switch")[1]] == [path.name]
+    assert reader().read_all(tmp_path, "drill", "kill")[1] == []
+
+
+def test_a_record_of_another_namespace_is_forged_wherever_it_lies(tmp_path: Path) -> None:
+    write(tmp_path, name="kill_switch", by="anna")
+    assert "not for golive-evidence" in str(evidence.forged(reader(), tmp_path, "drill", "kill_switch"))
+
+
 def test_a_key_of_the_lab_enrolled_for_production_is_refused(tmp_path: Path) -> None:
     (tmp_path / "production.allowed_signers").write_bytes(p.signers_text([p.enrol("anna", key="lab-anna")]))
     (tmp_path / "rehearsal.allowed_signers").write_bytes(p.signers_text([p.enrol("lab-anna")]))
