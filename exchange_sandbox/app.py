@@ -30,6 +30,7 @@ from .venues.kraken.auth import ALL_RIGHTS
 from .venues.kraken.instruments import PAIRS, Pair, find_pair
 from .venues.kraken.rest import Rest
 from .venues.kraken.ws import WebSocket
+from .venues.line import LineServer
 
 
 async def _mark(request: web.Request, response: web.StreamResponse) -> None:
@@ -149,7 +150,7 @@ class Server:
             self.exchange.doors.watch(contexts[0], venue.certificate, venue.private_key, venue.expired_certificate)
             self.exchange.has_tls = True
         settings: dict[str, Any] = {"access_log": None, "logger": _quiet()}
-        venue_runner = web.ServerRunner(web.Server(venue_front(self.exchange), **settings), handle_signals=False, shutdown_timeout=1.0)
+        venue_runner = web.ServerRunner(LineServer(venue_front(self.exchange), **settings), handle_signals=False, shutdown_timeout=1.0)
         admin_runner = web.AppRunner(admin_app(self.exchange, token), handle_signals=False, shutdown_timeout=1.0, **settings)
         runners: tuple[web.BaseRunner, ...] = (venue_runner, admin_runner)
         for runner, listener, context in zip(runners, (self._config.venue, self._config.admin), contexts, strict=True):

@@ -121,8 +121,11 @@ class Exchange:
             self.advance()
             beats += 1
             self._note_nonces()
-            if beats % 50 == 0:
+            try:
                 self.recorder.flush()
+            except OSError as error:
+                self.fault("record", error)
+            if beats % 50 == 0:
                 self.journal.append([state.market_fact(self)])
             await self._commit_quietly()
             await asyncio.sleep(BEAT_S)
@@ -179,6 +182,14 @@ class Exchange:
         if self.journal.urgent or self.journal.failed:
             self._note_nonces()
             await self.journal.commit()
+
+    def when_durable(self, then: Callable[[Optional[SandboxError]], None]) -> None:
+        """The same by a callback, at once where nothing has to be waited for. It is given the error when the disk refuses."""
+        if not (self.journal.urgent or self.journal.failed):
+            then(None)
+            return
+        self._note_nonces()
+        self.journal.then(then)
 
     def _note_nonces(self) -> None:
         if self._dirty_nonces:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
+from functools import lru_cache
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -38,6 +39,12 @@ def quantum(decimals: int) -> Decimal:
 
 def fixed(value: Decimal, decimals: int, rounding: str = ROUND_HALF_UP) -> str:
     """Write a number with exactly so many decimal places, never in exponent form."""
+    # What equals 0 is 0: a negative zero would find the same text.
+    return _fixed(value or ZERO, decimals, rounding)
+
+
+@lru_cache(maxsize=8_192)
+def _fixed(value: Decimal, decimals: int, rounding: str) -> str:
     return format(value.quantize(quantum(decimals), rounding=rounding), "f")
 
 

@@ -24,6 +24,7 @@ from .tally import Tally
 #: records kept in memory for quick answers
 RING = 20_000
 FILES_KEPT = 8
+MOST_WAITING = 16_000_000
 #: a window up to here has no end (seconds since 1970)
 EVER = 1e12
 MOST_ENDPOINTS = 80
@@ -84,7 +85,8 @@ class Recorder:
     def __init__(self, directory: Path, max_mb: int, metrics: Metrics) -> None:
         self._path = directory / "requests.jsonl"
         self._max = max_mb * 1_000_000
-        self._handle = self._path.open("ab")
+        self._handle = self._path.open("ab", buffering=0)
+        self._lines: list[bytes] = []
         self._size = self._handle.tell()
         os.chmod(self._path, 0o600)
         #: (exchange time, line) of the newest requests; lines, because as objects they take four times the memory
@@ -174,29 +176,42 @@ class Recorder:
     def _write(self, record: dict[str, Any]) -> None:
         line = dumps(record) + b"\n"
         self._ring.append((record["at"], line))
-        self._handle.write(line)
+        self._lines.append(line)
         self._size += len(line)
         if self._size > self._max:
             self._rotate()
 
     def _rotate(self) -> None:
+        self.flush()
         self._handle.close()
         for number in range(FILES_KEPT - 1, 0, -1):
             older = self._path.with_name("requests.%d.jsonl" % number)
             if older.exists():
                 os.replace(older, self._path.with_name("requests.%d.jsonl" % (number + 1)))
         os.replace(self._path, self._path.with_name("requests.1.jsonl"))
-        self._handle, self._size = self._path.open("ab"), 0
+        self._handle, self._size = self._path.open("ab", buffering=0), 0
         os.chmod(self._path, 0o600)
 
     def flush(self) -> None:
-        self._handle.flush()
+        """Hand what was recorded since the last time to the system: with each beat, so that a kill costs the records of one.
+
+        Raises OSError when the disk refuses; the lines wait for the next time, MOST_WAITING bytes of them.
+        """
+        data = memoryview(b"".join(self._lines))
+        while data:
+            try:
+                written = self._handle.write(data) or 0
+            except OSError:
+                self._lines = [bytes(data)] if len(data) < MOST_WAITING else []
+                raise
+            data = data[written:]
+        self._lines = []
 
     def close(self) -> None:
+        self.flush()
         self._handle.close()
 
     def _files(self) -> Iterator[dict[str, Any]]:
-        self._handle.flush()
         paths = [self._path.with_name("requests.%d.jsonl" % number) for number in range(FILES_KEPT, 0, -1)] + [self._path]
         for path in paths:
             if not path.exists():
@@ -228,7 +243,7 @@ class Recorder:
         if self._in_memory(since):
             go()
         else:
-            self._handle.flush()
+            self.flush()
             await asyncio.to_thread(go)
 
     async def newest(self, account: Optional[str], since: float, until: float, limit: int) -> tuple[list[dict[str, Any]], int]:

@@ -1,13 +1,13 @@
-"""The venue's door: aiohttp's low-level server, a table of paths, and answers that leave as one piece of bytes.
+"""The venue's door: a table of paths, and answers that leave as one piece of bytes.
 
-Half of the time of a small request went into the application layer above the server (resolving, signals, assembling a response), and none
-of it is needed here: the few paths are known, every answer is whole when it leaves, and carries the mark of the rehearsal.
+Half of the time of a small request went into the application layer above the HTTP server (resolving, signals, assembling a response), and
+none of it is needed here: the few paths are known, every answer is whole when it leaves, and carries the mark of the rehearsal.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Optional
@@ -35,6 +35,31 @@ class _Date:
         return cls.text
 
 
+class Asked:
+    """A request as venues read it, whichever way it came: `query` as it was sent, header names in lower case, the whole body."""
+
+    __slots__ = ("body", "headers", "method", "path", "query", "source")
+
+    def __init__(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, source: str) -> None:
+        self.method, self.path, self.query, self.headers, self.body, self.source = method, path, query, headers, body, source
+
+    @property
+    def is_json(self) -> bool:
+        """The body is declared as JSON; everything else is a form."""
+        kind = self.headers.get("content-type")
+        return kind is not None and kind.partition(";")[0].strip().lower() == JSON
+
+
+def head(request: web.BaseRequest) -> Asked:
+    """Return a request whose body was not read yet."""
+    return Asked(request.method, request.path, request.rel_url.raw_query_string, request.headers, b"", request.remote or "")
+
+
+async def body(request: web.BaseRequest, most: int) -> bytes:
+    """Return the body of a request, cut behind `most` + 1 bytes."""
+    return await request.content.read(most + 1) if request.body_exists else b""
+
+
 class Answer(web.StreamResponse):
     """A whole answer: head and body are one write (and one TLS record)."""
 
@@ -53,25 +78,13 @@ class Answer(web.StreamResponse):
             self.force_close()
         elif self.keep_alive is None:
             self._keep_alive = True
-        status, more = self.status, "" if keeps else "Connection: close\r\n"
+        more = "" if keeps else "Connection: close\r\n"
         if keeps and request.version < (1, 1):
             more = "Connection: keep-alive\r\n"
-        for name, value in (self._more or {}).items():
-            more += "%s: %s\r\n" % (name, value)
-        head = "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s: %s\r\n%s\r\n" % (
-            status,
-            _REASONS.get(status, ""),
-            _Date.now(),
-            self._kind,
-            len(self.whole),
-            MARKER_HEADER,
-            MARKER_VALUE,
-            more,
-        )
-        data = head.encode("latin-1")
+        data = packed(self.whole, self.status, self._kind, self._more, more)
         if request.transport is None or request.transport.is_closing():
             raise ConnectionResetError("the client is gone")
-        request.transport.write(data if request.method == "HEAD" else data + self.whole)
+        request.transport.write(data[: len(data) - len(self.whole)] if request.method == "HEAD" else data)
         return None
 
     async def write_eof(self, data: Any = b"") -> None:
@@ -81,9 +94,32 @@ class Answer(web.StreamResponse):
             self._eof_sent = True
 
 
+def packed(body: bytes, status: int, kind: str = JSON, headers: Optional[dict[str, str]] = None, more: str = "") -> bytes:
+    """Return a whole answer as it goes onto the wire."""
+    if headers:
+        more += "".join(["%s: %s\r\n" % item for item in headers.items()])
+    head = "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s: %s\r\n%s\r\n" % (
+        status,
+        _REASONS.get(status, ""),
+        _Date.now(),
+        kind,
+        len(body),
+        MARKER_HEADER,
+        MARKER_VALUE,
+        more,
+    )
+    return head.encode("latin-1") + body
+
+
 def json_answer(data: Any, status: int = 200, headers: Optional[dict[str, str]] = None) -> Answer:
     """Return an answer with a JSON body."""
     return Answer(dumps(data), status, JSON, headers)
+
+
+#: takes the bytes of an answer, or None: the connection is to be closed without one
+Send = Callable[[Optional[bytes]], None]
+#: answers a request as soon as it may be; False: not one of those, nothing was done
+Quick = Callable[[Asked, Send], bool]
 
 
 class Front:
@@ -92,14 +128,22 @@ class Front:
     def __init__(self) -> None:
         self._exact: dict[str, Handler] = {}
         self._below: dict[str, Handler] = {}
+        self._quick: dict[str, Quick] = {}
 
     def get(self, path: str, handler: Handler) -> None:
         """Serve one path (GET)."""
         self._exact[path] = handler
 
-    def below(self, segment: str, handler: Handler) -> None:
-        """Serve everything below a first path segment, with every method."""
+    def below(self, segment: str, handler: Handler, quick: Optional[Quick] = None) -> None:
+        """Serve everything below a first path segment, with every method; `quick` is asked first where the connection knows how."""
         self._below[segment] = handler
+        if quick is not None:
+            self._quick[segment] = quick
+
+    def quick(self, asked: Asked, send: Send) -> bool:
+        """Answer through a venue's quick way; False: the request goes through the handler, as if nothing had been."""
+        quick = self._quick.get(asked.path.split("/", 2)[1])
+        return quick is not None and asked.path not in self._exact and quick(asked, send)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path

@@ -39,8 +39,27 @@ class Limits:
     #: address -> (banned until, length of the last ban), exchange seconds
     banned: dict[str, tuple[float, float]] = field(default_factory=dict)
 
+    def _orders(self, family: str, account: str, now: float) -> list[Window]:
+        """Return the order counters of an account, in the order of ORDER_WINDOWS."""
+        out = []
+        for seconds, _, _ in ORDER_WINDOWS[family]:
+            key = (family, account, seconds)
+            window = self.orders.get(key)
+            if window is None:
+                window = self.orders[key] = Window()
+            out.append(window.at(int(now // seconds)))
+        return out
+
+    def _used(self, kind: str, source: str, now: float) -> Window:
+        window = self.used.get((kind, source))
+        if window is None:
+            window = self.used[(kind, source)] = Window()
+        return window.at(int(now // 60))
+
     def check_ban(self, source: str, now: float) -> None:
         """Raise BinanceError while an address is banned."""
+        if not self.banned:
+            return
         until, _ = self.banned.get(source, (0.0, 0.0))
         if now < until:
             text = "Way too many requests; IP(%s) banned until %d. Please use the websocket for live updates to avoid bans."
@@ -50,7 +69,7 @@ class Limits:
         """Add a weight; returns the sum of this minute. Raises BinanceError (429, later 418) above the limit."""
         if len(self.used) > MOST_KEPT:
             self.used.clear()
-        window = self.used.setdefault((kind, source), Window()).at(int(now // 60))
+        window = self._used(kind, source, now)
         window.count += weight
         limit = self.weights[kind]
         if window.count <= limit or not enforce:
@@ -65,23 +84,18 @@ class Limits:
         raise BinanceError(-1003, text % (source, limit), 429, 60 - int(now) % 60)
 
     def used_now(self, kind: str, source: str, now: float) -> int:
-        return self.used.setdefault((kind, source), Window()).at(int(now // 60)).count
+        return self._used(kind, source, now).count
 
     def count_order(self, family: str, account: str, count: int, now: float, enforce: bool) -> None:
         """Count orders of an account. Raises BinanceError -1015 above the limit."""
-        windows = [
-            (self.orders.setdefault((family, account, seconds), Window()).at(int(now // seconds)), most, letter)
-            for seconds, letter, most in ORDER_WINDOWS[family]
-        ]
-        for window, most, letter in windows:
+        windows = self._orders(family, account, now)
+        for window, (_, letter, most) in zip(windows, ORDER_WINDOWS[family], strict=True):
             if window.count + count > most and enforce:
                 window.refused += 1
                 raise BinanceError(-1015, "Too many new orders; current limit is %d orders per %s." % (most, letter), 429)
-        for window, _, _ in windows:
+        for window in windows:
             window.count += count
 
     def order_headers(self, family: str, account: str, now: float) -> dict[str, str]:
-        return {
-            "X-MBX-ORDER-COUNT-" + letter: str(self.orders.setdefault((family, account, seconds), Window()).at(int(now // seconds)).count)
-            for seconds, letter, _ in ORDER_WINDOWS[family]
-        }
+        windows = zip(self._orders(family, account, now), ORDER_WINDOWS[family], strict=True)
+        return {"X-MBX-ORDER-COUNT-" + letter: str(window.count) for window, (_, letter, _) in windows}

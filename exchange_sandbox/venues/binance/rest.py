@@ -12,7 +12,7 @@ from ...fastjson import dumps
 from ...keys import Key, hashed
 from ...seen import Seen
 from ..form import pairs
-from ..front import Answer, Front, json_answer
+from ..front import Answer, Asked, Front, Send, body, head, json_answer, packed
 from ..strikes import Dropped, Strikes
 from .call import NONE, Call, Endpoint
 from .errors import BinanceError
@@ -45,6 +45,32 @@ FAMILIES = {
 WITHDRAWALS = ("/sapi/v1/capital/withdraw/apply", "/sapi/v1/localentity/withdraw/apply")
 
 
+class _Work:
+    """What is known of a request before it is looked at."""
+
+    __slots__ = ("endpoint", "family", "headers", "key", "key_id", "path", "seen")
+
+    def __init__(
+        self,
+        seen: Seen,
+        key: Optional[Key],
+        key_id: str,
+        endpoint: Optional[Endpoint],
+        family: tuple[str, str, str, str],
+        path: str,
+        headers: dict[str, str],
+    ) -> None:
+        self.seen, self.key, self.key_id, self.endpoint = seen, key, key_id, endpoint
+        self.family, self.path = family, path
+        #: headers of the answer: limits
+        self.headers = headers
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names by which a cruelty may mean the endpoint."""
+        return self.seen.endpoint, self.path, self.endpoint.alias if self.endpoint is not None else ""
+
+
 class Rest:
     """The venue's HTTP side, spot and USD-M futures."""
 
@@ -67,17 +93,27 @@ class Rest:
 
     def add_routes(self, front: Front) -> None:
         for family in FAMILIES:
-            front.below(family, self.handle)
+            front.below(family, self.handle, self.quick)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; whatever happens, it is recorded and judged."""
         started = time.perf_counter()
-        exchange = self.exchange
-        seen = exchange.seen(
-            "binance", "rest", request.method + " " + request.path[:60], request.remote or "", request.headers.get("User-Agent", "")
-        )
+        exchange, asked = self.exchange, head(request)
+        work = self._begin(asked)
+        seen, endpoint = work.seen, work.endpoint
         try:
-            return await self._answer(request, seen)
+            asked.body = await body(request, LONGEST_BODY)
+            if exchange.cruelties.active:
+                early = await self._strike_before(work, asked)
+                if early is not None:
+                    return early
+            answer, status = self._carry_out(work, asked)
+            if endpoint is None or endpoint.security != NONE:
+                try:
+                    await exchange.durable()
+                except SandboxError as error:
+                    return Answer(self._refused(seen, error), 503)
+            return Answer(self._strike_after(work, answer, status), status, headers=work.headers)
         except Dropped:
             seen.status = "dropped"
             if request.transport is not None:
@@ -87,61 +123,75 @@ class Rest:
             seen.latency_ms = (time.perf_counter() - started) * 1000
             exchange.recorder.add(seen)
 
-    async def _answer(self, request: web.BaseRequest, seen: Seen) -> Answer:
-        exchange, path = self.exchange, request.path
-        body = await request.content.read(LONGEST_BODY + 1) if request.body_exists else b""
-        key_id = request.headers.get("X-MBX-APIKEY", "")
+    def quick(self, asked: Asked, send: Send) -> bool:
+        """Answer a request with a key as soon as it is on disk. False where it may have to wait for something else: a cruelty."""
+        exchange = self.exchange
+        if exchange.cruelties.active:
+            return False
+        endpoint = self.endpoints.get((asked.method, asked.path))
+        if endpoint is None or endpoint.security == NONE:
+            return False
+        started = time.perf_counter()
+        work = self._begin(asked)
+        seen = work.seen
+        answer, status = self._carry_out(work, asked)
+
+        def finish(failure: Optional[SandboxError]) -> None:
+            out: Optional[bytes] = None
+            try:
+                if failure is None:
+                    out = packed(self._strike_after(work, answer, status), status, headers=work.headers)
+                else:
+                    out = packed(self._refused(seen, failure), 503)
+            except Dropped:
+                seen.status = "dropped"
+            seen.latency_ms = (time.perf_counter() - started) * 1000
+            exchange.recorder.add(seen)
+            send(out)
+
+        exchange.when_durable(finish)
+        return True
+
+    def _begin(self, asked: Asked) -> _Work:
+        """Begin the record of a request."""
+        method, path = asked.method, asked.path
+        seen = self.exchange.seen("binance", "rest", method + " " + path[:60], asked.source, asked.headers.get("user-agent", ""))
+        key_id = asked.headers.get("x-mbx-apikey", "")
         key = self.gate.known(key_id) if key_id else None
         if key is not None:
             seen.account, seen.key = key.account, hashed(key.id)
-        endpoint = self.endpoints.get((request.method, path))
-        family = FAMILIES[path.split("/", 2)[1]]
-        headers: dict[str, str] = {}
-        names = (seen.endpoint, path, endpoint.alias if endpoint is not None else "")
-        query = request.rel_url.raw_query_string
-        if exchange.cruelties.active:
-            early = await self._strike_before(seen, names, endpoint, query, body, family[0])
-            if early is not None:
-                return early
-        status, answer = 200, None
+        return _Work(seen, key, key_id, self.endpoints.get((method, path)), FAMILIES[path.split("/", 2)[1]], path, {})
+
+    def _carry_out(self, work: _Work, asked: Asked) -> tuple[Any, int]:
+        """Return the answer and its status; nothing of it may leave before the state is on disk."""
+        seen = work.seen
         try:
-            if len(body) > LONGEST_BODY:
+            if len(asked.body) > LONGEST_BODY:
                 seen.bad("protocol", "body too large")
                 raise BinanceError(-1101, "Too many parameters; expected 0 and received many.", 413)
-            answer = self._call(seen, key, key_id, endpoint, path, family, query, body, headers)
+            return self._call(work, asked), 200
         except BinanceError as error:
-            seen.error, status, answer = "%d %s" % (error.code, error.text), error.status, error.body()
+            seen.error = "%d %s" % (error.code, error.text)
             if error.retry_after is not None:
-                headers["Retry-After"] = str(error.retry_after)
+                work.headers["Retry-After"] = str(error.retry_after)
+            return error.body(), error.status
         except Exception as error:  # noqa: BLE001  a fault of ours is answered in the venue's words, and counted
-            exchange.fault("rest %s" % seen.endpoint, error)
-            seen.error, status = "-1000 An unknown error occurred while processing the request.", 400
-            answer = {"code": -1000, "msg": "An unknown error occurred while processing the request."}
-        if endpoint is None or endpoint.security != NONE:
-            try:
-                await exchange.durable()
-            except SandboxError as error:
-                exchange.fault("rest %s" % seen.endpoint, error)
-                seen.error, seen.status = "disk", "503"
-                return json_answer({"code": -1001, "msg": "Internal error; unable to process your request. Please try again."}, status=503)
-        return self._strike_after(seen, names, endpoint, family[0], answer, status, headers)
+            self.exchange.fault("rest %s" % seen.endpoint, error)
+            seen.error = "-1000 An unknown error occurred while processing the request."
+            return {"code": -1000, "msg": "An unknown error occurred while processing the request."}, 400
 
-    def _call(
-        self,
-        seen: Seen,
-        key: Optional[Key],
-        key_id: str,
-        endpoint: Optional[Endpoint],
-        path: str,
-        family: tuple[str, str, str, str],
-        query: str,
-        body: bytes,
-        headers: dict[str, str],
-    ) -> Any:
+    def _refused(self, seen: Seen, error: SandboxError) -> bytes:
+        """The disk refuses: nothing may be acknowledged."""
+        self.exchange.fault("rest %s" % seen.endpoint, error)
+        seen.error, seen.status = "disk", "503"
+        return dumps({"code": -1001, "msg": "Internal error; unable to process your request. Please try again."})
+
+    def _call(self, work: _Work, asked: Asked) -> Any:
+        seen, endpoint = work.seen, work.endpoint
         self.limits.check_ban(seen.source, seen.at)
-        text, params = self._params(seen, query, body)
-        payload, signature = split(query, text) if endpoint is not None and endpoint.security != NONE else ("", "")
-        return self.carry_out(seen, key, key_id, endpoint, path, family, params, payload, signature, headers)
+        text, params = self._params(seen, asked)
+        payload, signature = split(asked.query, text) if endpoint is not None and endpoint.security != NONE else ("", "")
+        return self.carry_out(seen, work.key, work.key_id, endpoint, work.path, work.family, params, payload, signature, work.headers)
 
     def carry_out(
         self,
@@ -198,11 +248,12 @@ class Rest:
         seen.ok("protocol")
         return result
 
-    def _params(self, seen: Seen, query: str, body: bytes) -> tuple[str, dict[str, str]]:
+    @staticmethod
+    def _params(seen: Seen, asked: Asked) -> tuple[str, dict[str, str]]:
         """Return the body as text, and the parameters of query and body."""
         try:
-            text = body.decode("utf-8")
-            found = pairs(query, strict=False) + pairs(text, strict=True)
+            text = asked.body.decode("utf-8")
+            found = pairs(asked.query, strict=False) + pairs(text, strict=True)
         except ValueError:
             seen.bad("protocol", "query or body is no form")
             raise BinanceError(-1100, "Illegal characters found in a parameter.") from None
@@ -214,11 +265,10 @@ class Rest:
 
     # -- cruelties -----------------------------------------------------------------------------------------------------
 
-    async def _strike_before(
-        self, seen: Seen, names: tuple[str, ...], endpoint: Optional[Endpoint], query: str, body: bytes, market: str
-    ) -> Optional[Answer]:
-        early = await self.strikes.before(seen, names)
-        if early is None and (item := self.strikes.first("rate_limit", seen, names)) is not None:
+    async def _strike_before(self, work: _Work, asked: Asked) -> Optional[Answer]:
+        seen, endpoint = work.seen, work.endpoint
+        early = await self.strikes.before(seen, work.names)
+        if early is None and (item := self.strikes.first("rate_limit", seen, work.names)) is not None:
             status = int(item.params["status"]) if int(item.params["status"]) >= 400 else 429
             seen.status, seen.error = str(status), "-1003"
             return json_answer(
@@ -227,18 +277,19 @@ class Rest:
                 headers={"Retry-After": str(int(item.params["retry_after_s"]))},
             )
         if early is not None and endpoint is not None and endpoint.security != NONE and seen.account is not None:
-            self._lost(seen, endpoint, market, query, body)
+            self._lost(work, endpoint, asked)
         return early
 
-    def _lost(self, seen: Seen, endpoint: Endpoint, market: str, query: str, body: bytes) -> None:
+    def _lost(self, work: _Work, endpoint: Endpoint, asked: Asked) -> None:
         """An order request that was never looked at is in the dark for the client all the same."""
+        seen = work.seen
         try:
-            _, params = self._params(seen, query, body)
+            _, params = self._params(seen, asked)
         except BinanceError:
             return
         seen.note(params)
         seen.ok("protocol")
-        self._remember_lost(seen, endpoint, market, params)
+        self._remember_lost(seen, endpoint, work.family[0], params)
 
     def _remember_lost(self, seen: Seen, endpoint: Endpoint, market: str, params: dict[str, str]) -> None:
         if endpoint.alias != "AddOrder" or seen.account is None:
@@ -256,28 +307,21 @@ class Rest:
             self.exchange.judge.order(seen, owner, intent)
         self.exchange.judge.unacknowledged(owner.name, intent, seen.at)
 
-    def _strike_after(
-        self,
-        seen: Seen,
-        names: tuple[str, ...],
-        endpoint: Optional[Endpoint],
-        market: str,
-        answer: Any,
-        status: int,
-        headers: dict[str, str],
-    ) -> Answer:
+    def _strike_after(self, work: _Work, answer: Any, status: int) -> bytes:
+        """Return the answer's body, as far as cruelties leave it whole. Raises Dropped."""
+        seen, endpoint = work.seen, work.endpoint
         seen.status = str(status)
-        body = dumps(answer)
+        out = dumps(answer)
         if self.exchange.cruelties.active:
-            if self.strikes.first("drop_ack_after_execution", seen, names) is not None:
+            if self.strikes.first("drop_ack_after_execution", seen, work.names) is not None:
                 if endpoint is not None:
-                    self._remember_lost(seen, endpoint, market, dict(seen.params))
+                    self._remember_lost(seen, endpoint, work.family[0], dict(seen.params))
                 raise Dropped
-            if self.strikes.first("half_json", seen, names) is not None:
-                body = body[: len(body) // 2]
+            if self.strikes.first("half_json", seen, work.names) is not None:
+                out = out[: len(out) // 2]
                 if endpoint is not None:
-                    self._remember_lost(seen, endpoint, market, dict(seen.params))
-        return Answer(body, status, headers=headers)
+                    self._remember_lost(seen, endpoint, work.family[0], dict(seen.params))
+        return out
 
     def _maintenance(self, call: Call, endpoint: Endpoint) -> None:
         if self.exchange.cruelty("maintenance", call.account.name) is not None and endpoint.rights:

@@ -22,6 +22,8 @@ class SpotAccount:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
+        items = exchange.engine.instruments.values()
+        self._assets = {"USDT", *(item.base for item in items if item.venue == "binance" and item.contract is None)}
 
     def endpoints(self) -> dict[tuple[str, str], Endpoint]:
         read, base = (READ,), "/api/v3/"
@@ -35,8 +37,7 @@ class SpotAccount:
         """Balances. The `can*` flags are the account's, never the key's: always true."""
         account = call.account
         zero = call.flag("omitZeroBalances")
-        assets = {item.base for item in self._exchange.engine.instruments.values() if item.venue == "binance" and item.contract is None}
-        names = sorted({*assets, "USDT", *(name for name in account.balances if not name.startswith(WALLET))})
+        names = sorted(self._assets.union([name for name in account.balances if not name.startswith(WALLET)]))
         return {
             "makerCommission": 10,
             "takerCommission": 10,

@@ -80,6 +80,7 @@ COSTS = {
 }
 #: so many failed authentications in a row lock an address out for LOCKOUT_S exchange seconds (support text: about 15 minutes)
 LOCKOUT_AFTER, LOCKOUT_S = 20, 900.0
+_NONE: frozenset[str] = frozenset()
 
 
 class Gate:
@@ -130,8 +131,9 @@ class Gate:
     def allow(self, seen: Seen, key: Key, account: Account, endpoint: str) -> None:
         """Check right and call counter. Raises KrakenError."""
         needed = RIGHTS[endpoint]
-        removed = {str(item.params["right"]) for item in self._exchange.cruelties_of("right_removed", account.name)}
-        rights = [right for right in key.rights if right not in removed]
+        struck = self._exchange.cruelties_of("right_removed", account.name)
+        removed = {str(item.params["right"]) for item in struck} if struck else _NONE
+        rights = set(key.rights).difference(removed) if removed else key.rights
         if needed and not any(right in rights for right in needed):
             if not removed.intersection(needed):
                 seen.bad("key_right", "%s needs %s" % (endpoint, " or ".join(needed)))
