@@ -26,9 +26,11 @@ from exchange_sandbox.core import Exchange
 from exchange_sandbox.judge import RULES
 from exchange_sandbox.market import MarketSettings
 from exchange_sandbox.recorder import EVER
+from exchange_sandbox.venues.front import Asked
 from exchange_sandbox.venues.kraken.instruments import BY_SYMBOL
 from exchange_sandbox.venues.kraken.rest import Rest
 from exchange_sandbox.venues.kraken.ws import WebSocket
+from exchange_sandbox.venues.line import read
 from tests.bench.sandbox_line import Kraken
 from tests.bench.sandbox_memory import maker
 from tests.integration.exchange_sandbox.long_runs import RECORDS, digest
@@ -36,25 +38,18 @@ from tests.integration.exchange_sandbox.long_runs import RECORDS, digest
 AIR, STEP, MOST_GROWTH = 64, 50_000, 0.05
 
 
-class _Body:
-    def __init__(self, body: bytes) -> None:
-        self._body = body
+def _asked(raw: bytes) -> Asked:
+    """The request that a connection would read from the bytes of a client."""
+    ordinary = read(raw, "127.0.0.1")
+    assert ordinary is not None
+    assert ordinary.asked is not None
+    return ordinary.asked
 
-    async def read(self, _: int) -> bytes:
-        return self._body
 
-
-class Request:
-    """As much of aiohttp's request as the handlers read, from the bytes that a client would send."""
-
-    method, remote, transport, keep_alive, version = "POST", "127.0.0.1", None, True, (1, 1)
-    content_type = "application/x-www-form-urlencoded"
-
-    def __init__(self, raw: bytes) -> None:
-        head, body = raw.split(b"\r\n\r\n", 1)
-        first, *rest = head.decode().split("\r\n")
-        self.path, self.headers = first.split(" ")[1], dict(line.split(": ", 1) for line in rest)
-        self.content = _Body(body)
+async def _answer(rest: Rest, raw: bytes) -> bytes:
+    done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    assert rest.quick(_asked(raw), lambda answer: done.set_result(answer or b""))
+    return await done
 
 
 def rss_mib() -> float:
@@ -83,8 +78,8 @@ async def run(requests: int, directory: Path) -> tuple[list[dict[str, Any]], int
     for turn in range(requests // AIR):
         if turn % 500 == 0:
             exchange.judge.delivered("127.0.0.1", "BTC/USDT", exchange.clock.now())
-        answers = await asyncio.gather(*(rest.handle(Request(make(turn))) for make in makers))  # type: ignore[arg-type]
-        refused += sum(b'"error":["' in answer.whole for answer in answers)  # type: ignore[attr-defined]
+        answers = await asyncio.gather(*(_answer(rest, make(turn)) for make in makers))
+        refused += sum(b'"error":["' in answer for answer in answers)
         if (turn + 1) * AIR // STEP > turn * AIR // STEP:
             size = sum(path.stat().st_size for path in directory.glob("*") if path.is_file()) / 1e6
             rows.append({"requests": (turn + 1) * AIR, "cpu_s": round(time.process_time()), "rss_mib": round(rss_mib(), 1)})
