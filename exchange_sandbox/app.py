@@ -164,15 +164,20 @@ class Server:
                 raise SandboxError("cannot listen on %s:%d: %s" % (listener.host, listener.port, exc.strerror)) from None
 
     def _count(self, server: Any) -> None:
-        """Let the door know each connection whose handshake was completed."""
-        made, doors = server.connection_made, self.exchange.doors if self.exchange is not None else None
+        """Let the door know each connection whose handshake was completed, and how it ended."""
+        made, lost, doors = server.connection_made, server.connection_lost, self.exchange.doors if self.exchange is not None else None
 
         def connection_made(handler: Any, transport: Any) -> None:
             if doors is not None:
-                doors.made(transport)
+                doors.made(handler, transport)
             made(handler, transport)
 
-        server.connection_made = connection_made
+        def connection_lost(handler: Any, exc: Any = None) -> None:
+            if doors is not None:
+                doors.ended(handler, handler.heard)
+            lost(handler, exc)
+
+        server.connection_made, server.connection_lost = connection_made, connection_lost
 
     async def stop(self) -> None:
         """Stop listening and leave everything on disk."""

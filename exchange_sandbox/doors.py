@@ -1,8 +1,8 @@
 """The TLS door of the venue: which names clients ask for, whose handshakes end early, and the certificate they are shown.
 
 A bot that cannot be pointed here by a base URL comes by DNS, with the venue's own host name. One that pins a certificate, or does not
-trust the lab's authority, ends the handshake: it is seen here although it never sends a request. One that goes on although it was
-shown an expired certificate does not verify certificates at all.
+trust the lab's authority, ends the handshake, or (most pins are looked at after it) the connection before its first request: it is seen
+here although it never sends one. One that goes on although it was shown an expired certificate does not verify certificates at all.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class Door:
     sources: set[str] = field(default_factory=set)
     #: connections that were made although the certificate shown had expired
     unverified: int = 0
+    #: connections that ended before a byte of a request came
+    silent: int = 0
 
     @property
     def ended(self) -> int:
@@ -66,6 +68,7 @@ class Doors:
     def __init__(self) -> None:
         self._names: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
         self.by_name: dict[str, Door] = {}
+        self._open: dict[Any, Door] = {}
         self._expired: Optional[ssl.SSLContext] = None
         #: the expired certificate is shown while this is true
         self.is_expired: Callable[[], bool] = lambda: False
@@ -88,8 +91,8 @@ class Doors:
 
         context.sni_callback = asked
 
-    def made(self, transport: Any) -> None:
-        """A handshake was completed."""
+    def made(self, line: Any, transport: Any) -> None:
+        """A handshake was completed; `line` is the connection that it led to."""
         connection = transport.get_extra_info("ssl_object")
         if connection is None:
             return
@@ -100,6 +103,13 @@ class Doors:
             door.sources.add(str(peer[0]))
         if self._expired is not None and connection.context is self._expired:
             door.unverified += 1
+        self._open[line] = door
+
+    def ended(self, line: Any, heard: bool) -> None:
+        """A connection has ended; `heard`: something was sent on it."""
+        door = self._open.pop(line, None)
+        if door is not None and not heard:
+            door.silent += 1
 
     def report(self) -> dict[str, Any]:
         """Return per name what was seen, and findings in one sentence each."""
@@ -110,6 +120,7 @@ class Doors:
                 "connections": door.connections,
                 "ended_by_client": door.ended,
                 "unverified": door.unverified,
+                "silent": door.silent,
                 "sources": sorted(door.sources),
             }
             if name in VENUE_HOSTS:
@@ -118,6 +129,11 @@ class Doors:
                 findings.append(
                     "%s: %d handshakes were ended by the client: it pins a certificate, or does not trust the lab's authority"
                     % (name, door.ended)
+                )
+            if door.silent:
+                findings.append(
+                    "%s: %d connections were ended by the client before its first request: it pins a certificate, or only tried the port"
+                    % (name, door.silent)
                 )
             if door.unverified:
                 findings.append(

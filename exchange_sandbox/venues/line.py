@@ -74,6 +74,11 @@ class Line(web.RequestHandler):
         self._answering = False
         self._source: Optional[str] = None
 
+    @property
+    def heard(self) -> bool:
+        """The client has sent something."""
+        return self._source is not None
+
     def data_received(self, data: bytes) -> None:
         if self._odd or not data or self._close or self._force_close:
             super().data_received(data)

@@ -110,6 +110,21 @@ def test_a_hard_coded_host_and_a_client_that_does_not_trust_the_lab_are_reported
     assert "1 handshakes were ended by the client" in found[0]
 
 
+def test_a_pin_that_is_looked_at_behind_the_handshake_is_reported(world: tuple[Process, Authority]) -> None:
+    server, authority = world
+    assert _ask(world, "sandbox.lab", authority.file) == 200
+    before = server.ask("GET", "hosts")["names"]["sandbox.lab"]
+    context = ssl.create_default_context(cafile=str(authority.file))
+    with socket.create_connection(("127.0.0.1", server.port), 60) as raw, context.wrap_socket(raw, server_hostname="sandbox.lab") as line:
+        assert line.getpeercert(True)  # not the one that this client knows: it goes without a word
+    found = eventually(lambda: [text for text in server.ask("GET", "hosts")["findings"] if "before its first request" in text], "seen")
+    assert found == [
+        "sandbox.lab: 1 connections were ended by the client before its first request: it pins a certificate, or only tried the port"
+    ]
+    after = server.ask("GET", "hosts")["names"]["sandbox.lab"]
+    assert (after["silent"], after["ended_by_client"]) == (1, before["ended_by_client"])
+
+
 def test_without_tls_there_is_no_certificate_to_expire(shared: object) -> None:
     answer = shared.ask("POST", "cruelties", {"name": "certificate_expired"}, 400)  # type: ignore[attr-defined]
     assert "plain HTTP" in answer["error"]
