@@ -1416,10 +1416,15 @@ class Beside:
         while not self.fenced.is_set():
             try:
                 done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=15, check=False)
-                if done.returncode == 0 and json.loads(done.stdout or b"{}").get("stopped") is True:
+                answer = json.loads(done.stdout or b"{}") if done.returncode == 0 else {}
+                if answer.get("stopped") is True:
                     self._mark("fenced_s")
                     self.fenced.set()
-                    self._say("the bot is stopped and masked on its host")
+                    self._say("the bot is stopped%s on its host" % ("" if answer.get("masked") is False else " and masked"))
+                    undone = [word for word in ("masked", "voided") if answer.get(word) is False]
+                    if undone:
+                        self._trouble("on the bot's host it is not %s, and may come back: %s" % (
+                            " and not ".join(undone), "; ".join(str(one) for one in answer.get("problems") or [])[:300] or "no reason"))
                     return
                 words = (done.stderr or done.stdout).decode("utf-8", "replace").strip()[-200:]
             except (OSError, ValueError, AttributeError, subprocess.SubprocessError) as exc:
@@ -1881,7 +1886,14 @@ def dry_run(kill: Kill) -> int:
     if view is None:
         return 2
     kill.say("0. would raise the epoch, void the ticket, stop and mask the bot, page")
-    going = to_cancel(view, kill.policy, fenced=True)
+    going: List[Order] = []
+    left = view
+    while True:         # a pull reads again after each round; here the rounds are thought through
+        now = to_cancel(left, kill.policy, fenced=True)
+        if not now:
+            break
+        going += now
+        left = left._replace(orders=tuple(one for one in left.orders if one not in now))
     first = [one for one in going if surely_opens(one)]
     for number, (word, listed) in enumerate((("cancel", first), ("cancel", [one for one in going if one not in first]),
                                              ("keep", [one for one in view.orders if one not in going])), 1):
@@ -1892,9 +1904,13 @@ def dry_run(kill: Kill) -> int:
     for position in view.positions:
         kill.say("position: %s %s %s%s" % (position.side, position.size, position.asset,
                                            ", too small to trade" if dust(position, view) else ""))
-    left = view._replace(orders=tuple(one for one in view.orders if one not in going))
-    for step in steps(left, kill.policy, True, True):
+    last = steps(left, kill.policy, True, True)
+    for step in last:
         kill.say("4. %s" % _told(step))
+    closed = [step.position.key for step in last if step.do == "close"]
+    for one in left.orders:
+        if one.key in closed:
+            kill.say("4. would then cancel %s, which is left behind" % one.id)
     for asset, amount in sorted(naked(left).items()):
         kill.say("no stop covers %s %s" % (amount, asset))
     kill.say("5. would read everything back until two readings are clean")
@@ -1972,7 +1988,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
     if chosen.fenced:
         kill.beside.fenced.set()
     record = kill.run()
-    say("%s after %.1f s, %d orders cancelled" % (record["state"], record["seconds"], record["cancelled"]))
+    cost = record["cost"]
+    say("%s after %.1f s, %d orders cancelled, cost: fees %s and slippage %s %s%s" % (
+        record["state"], record["seconds"], record["cancelled"], cost["fees"], cost["slippage"], cost["currency"],
+        "" if cost["complete"] else ", not all known"))
     with contextlib.suppress(OSError):
         print(json.dumps(record), flush=True)
     return 3 if record["state"] == "NAKED" else 0

@@ -63,10 +63,15 @@ class Beside:
         while not self.fenced.is_set():
             try:
                 done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=15, check=False)
-                if done.returncode == 0 and json.loads(done.stdout or b"{}").get("stopped") is True:
+                answer = json.loads(done.stdout or b"{}") if done.returncode == 0 else {}
+                if answer.get("stopped") is True:
                     self._mark("fenced_s")
                     self.fenced.set()
-                    self._say("the bot is stopped and masked on its host")
+                    self._say("the bot is stopped%s on its host" % ("" if answer.get("masked") is False else " and masked"))
+                    undone = [word for word in ("masked", "voided") if answer.get(word) is False]
+                    if undone:
+                        self._trouble("on the bot's host it is not %s, and may come back: %s" % (
+                            " and not ".join(undone), "; ".join(str(one) for one in answer.get("problems") or [])[:300] or "no reason"))
                     return
                 words = (done.stderr or done.stdout).decode("utf-8", "replace").strip()[-200:]
             except (OSError, ValueError, AttributeError, subprocess.SubprocessError) as exc:

@@ -14,7 +14,7 @@ from .binance_spot import SpotAccount
 from .kill import Kill
 from .kraken import KrakenAccount
 from .kraken_calls import Kraken
-from .plan import Step, View, dust, naked, steps, surely_opens, to_cancel
+from .plan import Order, Step, View, dust, naked, steps, surely_opens, to_cancel
 from .settings import SETTINGS, credential_from, key_files, moment_of, settings_from
 from .venue import Venue
 from .words import Problem
@@ -45,7 +45,14 @@ def dry_run(kill: Kill) -> int:
     if view is None:
         return 2
     kill.say("0. would raise the epoch, void the ticket, stop and mask the bot, page")
-    going = to_cancel(view, kill.policy, fenced=True)
+    going: List[Order] = []
+    left = view
+    while True:         # a pull reads again after each round; here the rounds are thought through
+        now = to_cancel(left, kill.policy, fenced=True)
+        if not now:
+            break
+        going += now
+        left = left._replace(orders=tuple(one for one in left.orders if one not in now))
     first = [one for one in going if surely_opens(one)]
     for number, (word, listed) in enumerate((("cancel", first), ("cancel", [one for one in going if one not in first]),
                                              ("keep", [one for one in view.orders if one not in going])), 1):
@@ -56,9 +63,13 @@ def dry_run(kill: Kill) -> int:
     for position in view.positions:
         kill.say("position: %s %s %s%s" % (position.side, position.size, position.asset,
                                            ", too small to trade" if dust(position, view) else ""))
-    left = view._replace(orders=tuple(one for one in view.orders if one not in going))
-    for step in steps(left, kill.policy, True, True):
+    last = steps(left, kill.policy, True, True)
+    for step in last:
         kill.say("4. %s" % _told(step))
+    closed = [step.position.key for step in last if step.do == "close"]
+    for one in left.orders:
+        if one.key in closed:
+            kill.say("4. would then cancel %s, which is left behind" % one.id)
     for asset, amount in sorted(naked(left).items()):
         kill.say("no stop covers %s %s" % (amount, asset))
     kill.say("5. would read everything back until two readings are clean")
@@ -136,7 +147,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
     if chosen.fenced:
         kill.beside.fenced.set()
     record = kill.run()
-    say("%s after %.1f s, %d orders cancelled" % (record["state"], record["seconds"], record["cancelled"]))
+    cost = record["cost"]
+    say("%s after %.1f s, %d orders cancelled, cost: fees %s and slippage %s %s%s" % (
+        record["state"], record["seconds"], record["cancelled"], cost["fees"], cost["slippage"], cost["currency"],
+        "" if cost["complete"] else ", not all known"))
     with contextlib.suppress(OSError):
         print(json.dumps(record), flush=True)
     return 3 if record["state"] == "NAKED" else 0
