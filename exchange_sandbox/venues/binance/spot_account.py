@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ...positions import WALLET
@@ -22,8 +23,12 @@ class SpotAccount:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        items = exchange.engine.instruments.values()
-        self._assets = {"USDT", *(item.base for item in items if item.venue == "binance" and item.contract is None)}
+
+    @cached_property
+    def _assets(self) -> set[str]:
+        """What the venue's spot pairs trade; it stands in every answer, with or without a balance."""
+        items = self._exchange.engine.instruments.values()
+        return {"USDT", *(item.base for item in items if item.venue == "binance" and item.contract is None)}
 
     def endpoints(self) -> dict[tuple[str, str], Endpoint]:
         read, base = (READ,), "/api/v3/"
