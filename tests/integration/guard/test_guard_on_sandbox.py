@@ -219,6 +219,36 @@ def test_a_flapping_venue_does_not_kill(scene: Scene) -> None:
     assert scene.found() == set()
 
 
+def test_a_venue_that_asks_for_fewer_calls_is_left_alone_and_nothing_is_concluded_meanwhile(scene: Scene) -> None:
+    scene.buy()
+    scene.stop_loss()
+    scene.start()
+    scene.readings(2)
+    scene.sandbox.cruelty("rate_limit", account="bot", status=429, retry_after_s=1)
+    eventually(lambda: "429" in scene.log() or "Rate limit" in scene.log(), "the venue's refusal is said; log: %s" % scene.log())
+    before = scene.state()["readings"]
+    scene.loops(5)
+    assert scene.state()["readings"] <= before + 1
+    scene.sandbox.ask("DELETE", "cruelties")
+    scene.readings(2)
+    assert not scene.killed()
+    assert scene.found() == set()
+
+
+def test_nothing_listens_but_metrics_and_only_on_loopback(scene: Scene) -> None:
+    scene.start()
+    scene.readings(1)
+    assert scene.process is not None
+    folder = Path("/proc/%d" % scene.process.pid)
+    mine = {os.readlink(one) for one in (folder / "fd").iterdir() if one.exists() or one.is_symlink()}
+    listening = []
+    for table in ("tcp", "tcp6", "udp", "udp6"):
+        for row in (line.split() for line in (folder / "net" / table).read_text().splitlines()[1:]):
+            if "socket:[%s]" % row[9] in mine and (row[3] == "0A" or table.startswith("udp")):
+                listening.append((table, row[1]))
+    assert listening == [("tcp", "0100007F:%04X" % scene.settings["metrics_port"])]
+
+
 def test_the_days_loss_survives_a_restart_of_the_guard(scene: Scene) -> None:
     scene.settings["loss_day"] = 1
     scene.buy()

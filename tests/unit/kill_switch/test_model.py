@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 from golive.kill_switch.parts import plan
@@ -49,7 +48,7 @@ LARGE = {
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "name" in metafunc.fixturenames:
-        today = random.Random(datetime.now(UTC).strftime("%Y%m%d")).sample(sorted(LARGE), 1)
+        today = random.Random(metafunc.config.getoption("--slice-day")).sample(sorted(LARGE), 1)
         metafunc.parametrize("name", [*SMALL, *(LARGE if metafunc.config.getoption("--full") else today)])
 
 

@@ -75,6 +75,8 @@ def test_what_the_printed_card_says_to_type_is_there() -> None:
     card = (ROLE.parents[1] / "docs/emergency-card.md").read_text()
     typed = [line.strip() for line in card.splitlines() if line.startswith("    ")]
     assert typed[0] == "sudo kill_switch.py --now"
+    # A phone of 360 px shows 38 characters of a typed line without scrolling it away.
+    assert [line for line in card.splitlines() if line.startswith("    ") and len(line) - 4 > 38] == []
     tasks = yaml.safe_load((ROLE / "tasks/machine.yml").read_text())
     links = [link for task in tasks for link in task.get("managed_files", {}).get("links", [])]
     assert {"path": "/usr/local/sbin/kill_switch.py", "to": "/usr/local/lib/golive/kill_switch.py"} in links
