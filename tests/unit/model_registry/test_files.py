@@ -144,11 +144,14 @@ def test_what_cannot_be_measured_is_broken() -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("a", b"\0" * 1000)
-    assert "cannot be unpacked" in archive_of(out.getvalue())["broken"]
+    assert "its method 14 is not one" in archive_of(out.getvalue())["broken"]
     good = zipped(("a", os.urandom(1000)))
     assert archive_of(good) == {"entries": 1, "unpacked": 1000, "unsafe": [], "broken": None}
     damaged = good[:40] + b"\xff" * 20 + good[60:]
     assert archive_of(damaged)["broken"]
+    index = good.index(b"PK\x01\x02") + 20      # one byte less is packed: all comes out of it, and its end is missing
+    cut = good[:index] + struct.pack("<I", struct.unpack("<I", good[index:index + 4])[0] - 1) + good[index + 4:]
+    assert "ends too early" in archive_of(cut)["broken"]
     encrypted = bytearray(good)
     encrypted[good.index(b"PK\x01\x02") + 8] |= 1
     assert "encrypted" in archive_of(bytes(encrypted))["broken"]
