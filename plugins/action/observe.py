@@ -2,44 +2,65 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
-from golive import bundle, plan, secrets, session, unreached
+from golive import bundle, judge, plan, secrets, session, unreached
 from golive.canonical import digest, utc
 from golive.errors import GoliveError
 
+PAUSE_S = 2.0
+
 
 class ActionModule(ActionBase):
-    """Task `observe:` with `phase`; runs on every host that looks and writes <run>/<phase>/<host>.json."""
+    """Task `observe:` with `phase`; runs on every host that looks and writes <run>/<phase>/<host>.json.
+
+    `patience_s`: how long what could have gone wrong too few times is asked again. A rehearsal has days of seconds, and the number of
+    orders in one of them varies; in production the same wait is days, and the gate says so instead.
+    """
+
+    rest = staticmethod(time.sleep)
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec({"phase": {"type": "str", "required": True}})
+        _, arguments = self.validate_argument_spec({"phase": {"type": "str", "required": True},
+                                                    "patience_s": {"type": "float", "default": 0.0}})
         try:
-            return {**result, **self._observe(task_vars, arguments["phase"])}
+            return {**result, **self._observe(task_vars, arguments["phase"], arguments["patience_s"])}
         except GoliveError as exc:
             return {**result, "failed": True, "msg": str(exc)}
 
-    def _observe(self, task_vars: dict[str, Any], phase: str) -> dict[str, Any]:
+    def _observe(self, task_vars: dict[str, Any], phase: str, patience_s: float) -> dict[str, Any]:
         joined = session.join(task_vars)
         run, info, host = joined.run, joined.info, str(task_vars["inventory_hostname"])
         controls = session.controls_of(run, phase)
         wanted = plan.targets(controls, info["groups"], host)
         questions = plan.build(run.run, phase, host, wanted, controls, info["addresses"], rehearsal=joined.rehearsal)
         run.write(f"{phase}/plan.{host}.json", questions)
-        started, missing, answered = utc(), "the host sent no answer to this", {}
-        if questions["probes"]:
-            try:
-                answered = self._ask(questions, host, joined, task_vars)
-            except GoliveError as exc:
-                missing = f"{host}: {exc}"
+        started = utc()
+        answered, missing = self._answers(questions, controls, host, joined, task_vars, patience_s)
         found = plan.observations(questions, answered, missing, utc())
         path = run.write(f"{phase}/{host}.json", {"run": run.run, "phase": phase, "host": host, "started": started, "finished": utc(),
                                                   "plan_digest": digest(questions), "observations": found})
         unknown = sum(1 for one in found if one["undecided"])
         return {"changed": False, "path": str(path.relative_to(session.ROOT)), "observed": len(found) - unknown, "undecided": unknown}
+
+    def _answers(self, questions: dict[str, Any], controls: Mapping[str, Any], host: str, joined: session.Session,
+                 task_vars: dict[str, Any], patience_s: float) -> tuple[dict[str, Any], str]:
+        """Return the answers by question, and why one that is not there is missing."""
+        todo, end, answered = questions["probes"], time.monotonic() + patience_s, {}
+        while todo:
+            try:
+                answered |= self._ask({**questions, "probes": todo}, host, joined, task_vars)
+            except GoliveError as exc:
+                return answered, f"{host}: {exc}"
+            todo = _too_few({**questions, "probes": todo}, answered, controls) if time.monotonic() < end else []
+            if todo:
+                self.rest(PAUSE_S)
+        return answered, "the host sent no answer to this"
 
     def _ask(self, questions: dict[str, Any], host: str, joined: session.Session, task_vars: dict[str, Any]) -> dict[str, Any]:
         values = self._secrets(plan.secret_references(questions), task_vars)
@@ -68,6 +89,13 @@ class ActionModule(ActionBase):
             except GoliveError as exc:
                 self._display.vv(str(exc))
         return values
+
+
+def _too_few(questions: dict[str, Any], answered: Mapping[str, Any], controls: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the questions whose answer could have gone wrong too few times for a control that asks them."""
+    return [entry for entry in questions["probes"]
+            if any(not one["undecided"] and judge.too_few(controls[one["control"]], one)
+                   for one in plan.observations({**questions, "probes": [entry]}, answered, "", ""))]
 
 
 def _first_line(exc: Exception) -> str:

@@ -41,11 +41,12 @@ def test_an_account_that_nobody_named_is_stated_as_unknown(state, more, known, c
 
 
 def test_pending_security_updates_are_counted(state):
-    told = "Inst openssl [1] (2 Debian-Security:13/stable-security [amd64])\nInst vim [1] (2 Debian:13/stable [amd64])\nConf vim\n"
-    answers = {"apt-cache": "release o=Debian,l=Debian-Security", "apt-get": told}
-    assert state(answers)["controller.updated"] == {"pending_security_updates": 1}
+    told = ("Listing...\nopenssl/stable-security 2 amd64 [upgradable from: 1]\nsecurity-tool/stable 2 amd64 [upgradable from: 1]\n"
+            "curl/noble-updates,noble-security 2 amd64 [upgradable from: 1]\n")
+    answers = {"apt-cache": "release o=Debian,l=Debian-Security", "apt": told}
+    assert state(answers)["controller.updated"] == {"pending_security_updates": 2}
 
 
-@pytest.mark.parametrize("answers", [{"apt-get": ""}, {"apt-cache": "o=Debian", "apt-get": ""}, {"apt-cache": "security"}])
+@pytest.mark.parametrize("answers", [{"apt": ""}, {"apt-cache": "o=Debian", "apt": ""}, {"apt-cache": "security"}])
 def test_without_a_list_of_security_updates_nothing_is_stated_about_them(state, answers):
     assert "controller.updated" not in state(answers)
