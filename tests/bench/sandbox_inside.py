@@ -36,6 +36,7 @@ from tests.bench.sandbox_memory import maker
 from tests.integration.exchange_sandbox.long_runs import RECORDS, digest
 
 AIR, STEP, MOST_GROWTH = 64, 50_000, 0.05
+LEAST = 2 * STEP
 
 
 def _asked(raw: bytes) -> Asked:
@@ -95,6 +96,8 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--record", action="store_true")
     args = parser.parse_args()
+    if args.requests < LEAST:
+        parser.error("--requests: at least %d, growth is measured over the last half" % LEAST)
     began = digest()
     with tempfile.TemporaryDirectory() as directory:
         rows, fails, refused = uvloop.run(run(args.requests, Path(directory)))
