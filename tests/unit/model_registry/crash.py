@@ -270,17 +270,17 @@ def everything(jobs: int, only: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def write(cases: dict[str, Any], polled: dict[str, Any] | None) -> None:
-    """Put what was run in the place of the same in the record; what was run on other code is dropped."""
+def write(code: str, cases: dict[str, Any], polled: dict[str, Any] | None) -> None:
+    """Put what was run on this code in the place of the same in the record; what was run on other code is dropped."""
     before = json.loads(RECORD.read_text()) if RECORD.is_file() else {}
-    if before.get("code") != code_digest():
+    if before.get("code") != code:
         before = {}
     found = {**before.get("cases", {}), **cases}
 
     def total(name: str) -> int:
         return sum(int(one[name]) for one in found.values())
 
-    body = {"code": code_digest(), "at": canonical.utc(datetime.now(UTC)), "cases": found, "reader": polled or before.get("reader"),
+    body = {"code": code, "at": canonical.utc(datetime.now(UTC)), "cases": found, "reader": polled or before.get("reader"),
             "passed": set(found) == set(NAMES), "system_calls": total("system_calls"), "states": total("states"), "kills": total("killed"),
             "errors": total("failed")}
     RECORD.parent.mkdir(exist_ok=True)
@@ -295,13 +295,15 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=[], help=f"of {', '.join(NAMES)}, reader")
     chosen = parser.parse_args()
-    began, only = time.monotonic(), tuple(chosen.only)
+    began, only, code = time.monotonic(), tuple(chosen.only), code_digest()
     if not chosen.record:
         print(json.dumps(campaign(chosen.share, chosen.seed, only), indent=1), file=sys.stderr)
         return 0
     polled = reader(READER_ROUNDS) if not only or "reader" in only else None
     cases = everything(chosen.jobs, only) if set(only) != {"reader"} else {}
-    write(cases, polled)
+    if code_digest() != code:
+        parser.error("the code was changed while it was run: nothing is recorded")
+    write(code, cases, polled)
     print(polled, f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     return 0
 
