@@ -20,7 +20,7 @@ INTEGRATION = Path(__file__).parent / "integration"
 SLICED = sorted(str(INTEGRATION / name) for name in (
     "arming/test_arm_action.py", "arming/test_ticket_drill.py", "arming/test_unit.py", "bad_input/test_controller_disk.py",
     "bad_input/test_target.py", "bot/test_key_check.py", "bot/test_role.py", "guard/test_role.py",
-    "kill_switch/test_faults_on_hosts.py", "leaks/test_canaries.py",
+    "kill_switch/test_dying.py", "kill_switch/test_faults_on_hosts.py", "leaks/test_canaries.py",
     "model_registry/test_controls.py", "model_registry/test_isolation.py", "model_registry/test_promotion.py",
     "model_registry/test_playbooks.py", "rehearsal/test_downtime_drill.py",
     "rehearsal/test_kill_drills.py", "rehearsal/test_wire_drills.py",

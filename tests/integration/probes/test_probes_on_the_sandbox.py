@@ -106,6 +106,23 @@ def test_a_bought_position_is_naked_until_its_stop_rests(world: World) -> None:
     assert covered["foreign_orders"] == []
 
 
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_a_position_on_margin_is_naked_until_a_stop_on_margin_rests(world: World, side: str) -> None:
+    def order(side: str, **more: str) -> None:
+        world.bot.good("AddOrder", pair="SOLUSDT", type=side, volume="1", leverage="3", **more)
+
+    order(side, ordertype="market", cl_ord_id="gle0000000000000")
+    naked = world.account()
+    assert (naked["margin_used"], naked["positions_without_stop"]) == (True, ["SOLUSDT margin: 1"])
+    out, near, far = ("sell", 0.97, 0.9) if side == "buy" else ("buy", 1.03, 1.1)
+    price = float(world.bot.look("SOLUSDT")["c"][0])
+    order(out, ordertype="stop-loss", price=f"{price * far:.2f}", reduce_only="true", cl_ord_id="gls0000000000000")
+    covered = world.account()
+    assert (covered["positions_without_stop"], len(covered["stops_insane"]), covered["foreign_orders"]) == ([], 1, [])
+    order(out, ordertype="stop-loss", price=f"{price * near:.2f}", reduce_only="true", cl_ord_id="gls0000000000001")
+    assert [one.partition(" of ")[0].rpartition(": ")[2] for one in world.account()["stops_insane"]] == [f"{price * far:.2f}".rstrip("0")]
+
+
 def test_an_order_that_somebody_else_placed_is_foreign(world: World) -> None:
     world.bot.look()
     world.bot.good("AddOrder", pair="SHIBUSDT", type="buy", ordertype="limit", price="0.00000100", volume="1000000")
