@@ -91,6 +91,8 @@ class Exchange:
         self.judge.rebuild()
         self.markets.start(self.clock.now())
         self.publish()
+        # Before everything that is given out from now on: who is killed twice in a row must not begin twice at the same ids.
+        self.journal.append([state.market_fact(self)])
         if config.scenario is not None:
             self.scenario.start(read_scenario(config.scenario))
 

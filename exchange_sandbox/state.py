@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 JOURNAL, SNAPSHOT = "journal.jsonl", "snapshot.json"
 #: a journal above this size is folded into a snapshot, at the start and while running
 FOLD_AT = 64_000_000
+#: what ids are counted by, beside the trades of each pair
+COUNTERS = ("O", "T", "L", "F", "border", "list", "transfer", "house", "seq")
 
 
 def account_fact(account: Account) -> Fact:
@@ -163,7 +165,9 @@ def load(exchange: Exchange) -> Journal:
         steps = chain(steps, read(_path(directory, generation)))
         generation += 1
         path = _path(directory, generation)
+    fresh = True
     for step in chain(steps, read(path)):
+        fresh = False
         for fact in step:
             if fact["t"] == "nonce":
                 nonces[fact["key"]] = max(fact["nonce"], nonces.get(fact["key"], 0))
@@ -171,7 +175,7 @@ def load(exchange: Exchange) -> Journal:
                 last_market = fact
             else:
                 apply(engine, fact)
-    _ids(engine, last_market)
+    _ids(engine, last_market, fresh)
     rebuild_books(engine)
     _restore(exchange, nonces, last_market)
     if path.exists() and path.stat().st_size > FOLD_AT:
@@ -223,17 +227,17 @@ def _path(directory: Path, generation: int) -> Path:
     return directory / ("%d.%s" % (generation, JOURNAL))
 
 
-def _ids(engine: Engine, last_market: dict[str, Any]) -> None:
+def _ids(engine: Engine, last_market: dict[str, Any], fresh: bool) -> None:
     """Continue the counters behind everything that was ever given out, also after the last market fact."""
-    engine.ids.state.update(last_market.get("ids", {}))
-    # Counters move with every order; between two market facts far fewer than this are used.
-    for name in list(engine.ids.state):
-        engine.ids.state[name] += 1_000_000 if name in ("house", "seq") else 100_000
+    state = engine.ids.state
+    state.update(last_market.get("ids", {}))
+    if fresh:
+        return
+    # Counters move with every order; between two market facts far fewer than this are used. One that no fact knows has moved, too.
+    for name in {*state, *COUNTERS, *("trade:" + symbol for symbol in engine.instruments)}:
+        state[name] = state.get(name, 0) + (1_000_000 if name in ("house", "seq") else 100_000)
     top = max((order.seq for order in engine.orders.values()), default=0)
     engine.ids.state["seq"] = max(engine.ids.state.get("seq", 0), top)
-    if not last_market and engine.orders:
-        for letter in "OTLF":
-            engine.ids.state[letter] = 100_000
 
 
 def _restore(exchange: Exchange, nonces: dict[str, int], last_market: dict[str, Any]) -> None:

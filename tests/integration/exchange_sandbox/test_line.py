@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import signal
 import socket
+import threading
 import time
 import uuid
 from typing import Any
@@ -13,7 +16,7 @@ import pytest
 
 from tests.bench.sandbox_line import Binance, Kraken
 
-from .conftest import DEADLINE_S, Sandbox
+from .conftest import DEADLINE_S, RIGHTS, Sandbox
 
 ODD = b"TE: trailers\r\n"
 
@@ -156,6 +159,53 @@ def test_a_client_that_goes_away_leaves_its_order_in_the_market(shared: Sandbox,
     end = time.monotonic() + DEADLINE_S
     while not again.ask(client.private("OpenOrders", {}))[2]["result"]["open"]:
         assert time.monotonic() < end, "the order never came"
+
+
+def _orders(client: Kraken | Binance, number: int) -> bytes:
+    """A new order far from the market, with a client id by which it is found again."""
+    if isinstance(client, Kraken):
+        order = {"pair": "XRPUSDT", "type": "buy", "ordertype": "limit", "price": "0.1", "volume": "10", "cl_ord_id": "o%d" % number}
+        return client.private("AddOrder", order)
+    spot = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "40000", "quantity": "0.001"}
+    return client.signed("POST", "/api/v3/order", {**spot, "newClientOrderId": "o%d" % number})
+
+
+@pytest.mark.parametrize("venue", ["kraken", "binance"])
+def test_kill_9_under_load_loses_no_order_acknowledged_on_a_kept_connection(make_sandbox: Any, venue: str) -> None:
+    sandbox: Sandbox = make_sandbox(venues=[venue])
+    rights = RIGHTS if venue == "kraken" else ["enableReading", "enableSpotAndMarginTrading"]
+    acknowledged: set[tuple[str, str]] = set()
+    numbers = itertools.count()
+    clients: dict[str, Kraken | Binance] = {}
+    for account in ("a", "b", "c", "d"):
+        sandbox.ask("POST", "accounts", {"name": account, "venue": venue, "tier": "unlimited", "balances": {"USDT": "1000000"}}, 201)
+        made = sandbox.ask("POST", "keys", {"account": account, "rights": rights}, 201)
+        clients[account] = Kraken(made["key"], made["secret"]) if venue == "kraken" else Binance(made["key"], made["secret"])
+
+    def work(account: str) -> None:
+        kept = Kept(sandbox)
+        while True:
+            number = next(numbers)
+            try:
+                status, _, body = kept.ask(_orders(clients[account], number))
+            except (OSError, IndexError, ValueError, KeyError):
+                return  # killed in the middle of an answer
+            assert (status, body.get("error", [])) == (200, []), body
+            acknowledged.add((account, "o%d" % number))
+
+    for kill in range(1, 5):
+        threads = [threading.Thread(target=work, args=(account,)) for account in clients]
+        for thread in threads:
+            thread.start()
+        while len(acknowledged) < kill * 100:
+            assert any(thread.is_alive() for thread in threads)
+            time.sleep(0.001)  # Why: this thread is not to take the others' turns
+        sandbox.stop(signal.SIGKILL)
+        for thread in threads:
+            thread.join()
+        sandbox.start()
+        found = {(name, row["client_id"]) for name in clients for row in sandbox.state(name)["orders"]["open"]}
+        assert acknowledged <= found, "kill %d" % kill
 
 
 def test_binance_keeps_its_limits_in_the_headers_on_both_ways(make_sandbox: Any) -> None:
