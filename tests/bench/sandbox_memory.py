@@ -86,6 +86,7 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--record", action="store_true")
     args = parser.parse_args()
+    measured = digest()
     with (
         tempfile.TemporaryDirectory() as directory,
         Process(Path(directory), True, pairs=["XBTUSDT"], market={"tick_s": 1.0}) as server,
@@ -102,7 +103,7 @@ def main() -> int:
         "growth_of_last_half": round(growth, 4),
         "faults": faults,
         "rows": rows,
-        "digest": digest(),
+        "digest": measured,
     }
     print(json.dumps({name: value for name, value in result.items() if name != "rows"}))
     if args.record:
