@@ -52,7 +52,7 @@ def judge(control: Mapping[str, Any], observation: Optional[Mapping[str, Any]]) 
     if unknown:
         return Judgement(UNDECIDED, "; ".join(unknown), seen, wanted, observation.get("until"))
 
-    doubt = _word_does_not_count(control, observation) or too_few(control, observation)
+    doubt = _word_does_not_count(control, observation) or _too_few(control, observation)
     if doubt:
         return Judgement(UNDECIDED, doubt, seen, wanted, observation.get("until"))
     return Judgement(PASS, "as wanted", seen, wanted)
@@ -68,8 +68,7 @@ def _word_does_not_count(control: Mapping[str, Any], observation: Mapping[str, A
     return None
 
 
-def too_few(control: Mapping[str, Any], observation: Mapping[str, Any]) -> Optional[str]:
-    """Return in words that what was observed could have gone wrong too few times to mean anything, or None."""
+def _too_few(control: Mapping[str, Any], observation: Mapping[str, Any]) -> Optional[str]:
     least = control.get("min_opportunities")
     if least is None:
         return None

@@ -18,8 +18,8 @@ PAUSE_S = 2.0
 class ActionModule(ActionBase):
     """Task `observe:` with `phase`; runs on every host that looks and writes <run>/<phase>/<host>.json.
 
-    `patience_s`: how long what could have gone wrong too few times is asked again. A rehearsal has days of seconds, and the number of
-    orders in one of them varies; in production the same wait is days, and the gate says so instead.
+    `patience_s`: how long what is undecided is asked again. A rehearsal has days of seconds: the number of orders in one of them varies,
+    and an alert needs its time to arrive; in production the same wait is days, and the gate says so instead.
     """
 
     rest = staticmethod(time.sleep)
@@ -57,7 +57,7 @@ class ActionModule(ActionBase):
                 answered |= self._ask({**questions, "probes": todo}, host, joined, task_vars)
             except GoliveError as exc:
                 return answered, f"{host}: {exc}"
-            todo = _too_few({**questions, "probes": todo}, answered, controls) if time.monotonic() < end else []
+            todo = _undecided({**questions, "probes": todo}, answered, controls) if time.monotonic() < end else []
             if todo:
                 self.rest(PAUSE_S)
         return answered, "the host sent no answer to this"
@@ -91,10 +91,10 @@ class ActionModule(ActionBase):
         return values
 
 
-def _too_few(questions: dict[str, Any], answered: Mapping[str, Any], controls: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the questions whose answer could have gone wrong too few times for a control that asks them."""
+def _undecided(questions: dict[str, Any], answered: Mapping[str, Any], controls: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the questions whose answer leaves a control undecided that asks them."""
     return [entry for entry in questions["probes"]
-            if any(not one["undecided"] and judge.too_few(controls[one["control"]], one)
+            if any(judge.judge(controls[one["control"]], one).verdict == judge.UNDECIDED
                    for one in plan.observations({**questions, "probes": [entry]}, answered, "", ""))]
 
 

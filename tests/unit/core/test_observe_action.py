@@ -1,4 +1,4 @@
-"""plugins/action/observe.py: what could have gone wrong too few times is asked again while there is patience, and nothing else is."""
+"""plugins/action/observe.py: what is undecided is asked again while there is patience, and nothing else is."""
 from __future__ import annotations
 
 import importlib.util
@@ -10,7 +10,8 @@ import pytest
 from golive.errors import GoliveError
 
 PATH = Path(__file__).parents[3] / "plugins/action/observe.py"
-CONTROLS = {"orders": {"min_opportunities": 3}, "clock": {"min_opportunities": None}}
+SURE = {"expect": {}, "witness": ["kernel"], "severity": "high"}
+CONTROLS = {"orders": {**SURE, "min_opportunities": 3}, "clock": {**SURE, "min_opportunities": None}}
 PLAN = {"host": "bot", "probes": [
     {"id": "a", "subject": "bot", "probe": "ledger", "digest": "d", "controls": [{"control": "orders", "vantage": "target"}]},
     {"id": "b", "subject": "bot", "probe": "command", "digest": "d", "controls": [{"control": "clock", "vantage": "target"}]}]}
@@ -34,7 +35,7 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Any:
             time.asked.append([one["id"] for one in questions["probes"]])
             if count is None:
                 raise GoliveError("not reached")
-            return {one["id"]: {"id": one["id"], "facts": {}, "opportunities": count, "undecided": None} for one in questions["probes"]}
+            return {one: {"id": one, "facts": {}, "opportunities": count, "undecided": None, "witness": "kernel"} for one in time.asked[-1]}
 
         def rest(seconds: float) -> None:
             time.now += seconds
@@ -50,7 +51,7 @@ def test_without_patience_each_question_is_asked_once(look: Any) -> None:
     assert look([1], 0.0)[::2] == ({"a": 1, "b": 1}, [["a", "b"]])
 
 
-def test_with_patience_only_what_was_too_little_is_asked_again(look: Any) -> None:
+def test_with_patience_only_what_is_undecided_is_asked_again(look: Any) -> None:
     assert look([1, 2, 4], 60.0)[::2] == ({"a": 4, "b": 1}, [["a", "b"], ["a"], ["a"]])
 
 
