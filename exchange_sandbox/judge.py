@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -88,12 +89,12 @@ class Asked:
     params: dict[str, str]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, order=True)
 class _Due:
     at: float
-    symbol: str
-    filled_at: float
-    seen: Optional[Asked]
+    symbol: str = field(compare=False)
+    within: float = field(compare=False)
+    seen: Optional[Asked] = field(compare=False)
 
 
 @dataclass
@@ -102,7 +103,10 @@ class _Memory:
     #: (real time, writer) of the last requests per key
     writers: dict[str, deque[tuple[float, str]]] = field(default_factory=dict)
     net: dict[str, Decimal] = field(default_factory=dict)
+    #: verdicts on entries, a heap by the time at which they fall
     due: list[_Due] = field(default_factory=list)
+    #: since when a symbol with verdicts due has been without a stop, None while it is covered
+    naked_since: dict[str, Optional[float]] = field(default_factory=dict)
     entries: dict[str, Asked] = field(default_factory=dict)
 
 
@@ -274,7 +278,11 @@ class Judge:
         positions = fill.leverage or self._engine.instruments[fill.symbol].contract is not None
         entry = fill.opened > 0 if positions else fill.side == BUY
         if entry and within is not None:
-            memory.due.append(_Due(fill.at + float(within), fill.symbol, fill.at, memory.entries.get(fill.order_id)))
+            due = _Due(fill.at + float(within), fill.symbol, float(within), memory.entries.get(fill.order_id))
+            heapq.heappush(memory.due, due)
+            memory.naked_since.setdefault(fill.symbol, None)
+        if fill.symbol in memory.naked_since:
+            self._watch(account, memory, fill.symbol, fill.at)
 
     def _carry(self, account: Account, fill: Fill) -> None:
         if fill.leverage:
@@ -333,25 +341,34 @@ class Judge:
                 naked += max(ZERO, abs(position.qty) - sum((order.remaining for order in stops), ZERO))
         return naked
 
+    def _watch(self, account: Account, memory: _Memory, symbol: str, now: float) -> None:
+        if self.naked(account, symbol) <= 0:
+            memory.naked_since[symbol] = None
+        elif memory.naked_since[symbol] is None:
+            memory.naked_since[symbol] = now
+
     def tick(self, now: float) -> None:
-        """Give the verdicts that had to wait."""
+        """Give the verdicts that had to wait.
+
+        What counts is the time without a stop, not the moment of the verdict: a bot that takes a stop away in order to sell is naked for
+        some milliseconds, and the verdict on an entry long covered may fall just then. It waits until that is over, or lasts too long.
+        """
         for name, memory in self._memory.items():
             account = self._engine.accounts.get(name)
             if account is None or not memory.due:
                 continue
-            ripe = [item for item in memory.due if item.at <= now]
-            memory.due = [item for item in memory.due if item.at > now]
-            for item in ripe:
-                naked = self.naked(account, item.symbol)
-                if naked > 0:
-                    self.late.append(
-                        (
-                            item.seen,
-                            name,
-                            "order_without_stop",
-                            "fail",
-                            "%s of %s without a stop %.1f s after the fill" % (naked, item.symbol, item.at - item.filled_at),
-                        )
-                    )
-                else:
+            for symbol in memory.naked_since:
+                self._watch(account, memory, symbol, now)
+            while memory.due and memory.due[0].at <= now:
+                item = heapq.heappop(memory.due)
+                since = memory.naked_since[item.symbol]
+                if since is None:
                     self.late.append((item.seen, name, "order_without_stop", "pass", ""))
+                elif since + item.within <= now:
+                    words = "%s of %s without a stop for %.1f s" % (self.naked(account, item.symbol), item.symbol, item.within)
+                    self.late.append((item.seen, name, "order_without_stop", "fail", words))
+                else:
+                    item.at = since + item.within
+                    heapq.heappush(memory.due, item)
+            if not memory.due:
+                memory.naked_since.clear()
