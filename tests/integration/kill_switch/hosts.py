@@ -2,12 +2,13 @@
 
     python -m tests.integration.kill_switch.hosts [--only a,b]
 
-runs every fault alone and a bounded set of pairs, and writes tests/records/kill_hosts.json, bound to the digest of the switch and of what
-runs it here. What differs from the pairs on loopback: the fence is the role's ssh with its forced command, the bot that floods or places
-again is a process of the live unit on its own host, that host's network goes down, the disk that is full is a mount of the
-kill machine, locks are held there, the second switch runs on the second machine, and when the first dies the second one finishes.
-The venue is the same process behind TLS on the lab's gateway; its troubles are its own. Clocks of containers are the kernel's and cannot be
-set apart: as on loopback, the venue's clock is moved, or the key's nonce is ahead.
+runs every fault alone at both venues and every pair at the venue that loopback did not choose for it, and writes
+tests/records/kill_hosts.json, bound to the digest of the switch and of what runs it here. What differs from the pairs on loopback: the
+fence is the role's ssh with its forced command, the bot that floods or places again is a process of the live unit on its own host, that
+host's network goes down, the disk that is full is a mount of the kill machine, locks are held there, the second switch runs on the second
+machine, and when the first dies the second one finishes. The venue is the same process behind TLS on the lab's gateway; its troubles are
+its own. Clocks of containers are the kernel's and cannot be set apart: as on loopback, the venue's clock is moved, or the key's nonce is
+ahead.
 """
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ from tests.integration.exchange_sandbox.conftest import Sandbox
 from tests.integration.guard.tls import self_signed
 from tests.integration.kill_switch import faults, pairs
 from tests.integration.kill_switch.faults import BEFORE, FAULTS, GONE_AFTER_S, Futures, Kraken
-from tests.integration.kill_switch.scene import FILE
+from tests.integration.kill_switch.scene import FILE, PREFIX
 from tests.integration.sets.conftest import ROOT, Lab
 
 RECORD = pairs.RECORD.with_name("kill_hosts.json")
@@ -42,7 +43,6 @@ KILLER, SECOND, BOT = "killer", "second", "bot"
 ADDRESSES = {KILLER: "172.30.99.21", SECOND: "172.30.99.22", BOT: "172.30.99.23"}
 UNIT, CASE, PROGRAM = "bot-live.service", "/run/golive-case", "/usr/local/lib/golive/kill_switch.py"
 PATIENCE_S = 150.0
-PAIRS = 12
 INVENTORY = {"all": {"children": {
     "rehearsal": {"hosts": {name: {"ansible_host": address} for name, address in ADDRESSES.items()},
                   "vars": {"lab_network": NETWORK, "lab_name": LAB}},
@@ -81,13 +81,13 @@ def digest() -> str:
 
 
 def runs() -> list[tuple[tuple[str, ...], str, str]]:
-    """Return every fault alone at both venues, and pairs drawn once and for all; policies in turn."""
+    """Return every fault alone at both venues, and every pair at the other venue than on loopback; policies in turn."""
     names = list(FAULTS)
     everything = [pair for pair in pairs.pairs() if len(pair) == 2]
-    chosen = random.Random("kill switch on hosts").sample(everything, PAIRS)
     alone = [((name,), venue, ("flatten", "hold")[(index + shift) % 2])
              for index, name in enumerate(names) for shift, venue in enumerate(("kraken", "binance_usdm"))]
-    return alone + [(pair, ("kraken", "binance_usdm")[index % 2], ("flatten", "hold")[index // 2 % 2]) for index, pair in enumerate(chosen)]
+    return alone + [(pair, ("binance_usdm", "kraken")[index % 2], ("flatten", "hold")[index // 2 % 2])
+                    for index, pair in enumerate(everything)]
 
 
 class Gateway:
@@ -247,7 +247,7 @@ class OnHosts:
             key, secret = scene.mint()
             order = {"symbol": "SOLUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1", "price": scene.price(0.8)}
         self.mischief = {"venue": world.venue, "url": self.url, "key": key, "secret": secret, "order": order, "pause": pause,
-                         "prefix": faults.PREFIX, "id_field": "cl_ord_id" if world.venue == "kraken" else "newClientOrderId"}
+                         "prefix": PREFIX, "id_field": "cl_ord_id" if world.venue == "kraken" else "newClientOrderId"}
 
 
 # -- faults that are other ones on hosts ----------------------------------------------------------------------------------------

@@ -9,8 +9,14 @@ from tests.integration.kill_switch import hosts, pairs
 def test_every_fault_runs_alone_on_hosts_at_both_venues() -> None:
     alone = {(names[0], venue) for names, venue, _policy in hosts.runs() if len(names) == 1}
     assert alone == {(name, venue) for name in pairs.FAULTS for venue in ("kraken", "binance_usdm")}
-    assert len([one for one in hosts.runs() if len(one[0]) == 2]) == hosts.PAIRS
     assert set(hosts.HERE) <= set(pairs.FAULTS)
+
+
+def test_every_pair_runs_on_hosts_at_the_venue_that_loopback_did_not_choose() -> None:
+    here = {(names, venue) for names, venue, _policy in hosts.runs() if len(names) == 2}
+    there = {(names, venue) for names, venue, _policy in pairs.runs() if len(names) == 2}
+    assert here | there == {(names, venue) for names in pairs.pairs() if len(names) == 2 for venue in ("kraken", "binance_usdm")}
+    assert not here & there
 
 
 def test_the_record_is_of_this_switch_complete_and_without_a_red_case() -> None:
