@@ -11,7 +11,7 @@ def _price(world: Lab, symbol: str) -> float:
 
 def _move(world: Lab, percent: float) -> None:
     world.kept.setdefault("peg", _price(world, "BTCUSDT"))
-    world.admin("POST", "markets/BTCUSDT/price", {"pct": percent})
+    world.admin("POST", "markets/BTC%2FUSDT/price", {"pct": percent})
 
 
 def _confirm(world: Lab) -> str:
