@@ -193,6 +193,7 @@ class Bench:
     def __init__(self, path: Path, count: int) -> None:
         self.path, self.count = path, count
         self.inventory = path / "inventories/bench/lab.yml"
+        path.mkdir()
         for name in (*COPIED, "molecule"):
             source = ROOT / name
             if source.is_dir():
