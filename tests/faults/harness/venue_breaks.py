@@ -170,9 +170,12 @@ def bad_requests(rule: str, send: Callable[[Lab, Client], None], *controls: str,
         send(world, Client(world, **mint(world, account)))
 
     def confirm(world: Lab) -> str:
-        rows = world.admin("GET", f"verdicts?account={account}&since={world.kept['since'] - 2}")["rules"]
-        if not rows.get(rule, {}).get("fail"):
-            raise NotTaken(f"the judge counts no fail of {rule}")
-        return f"the exchange's judge counts {rows[rule]['fail']} fail of {rule}"
+        for _ in range(10):
+            rows = world.admin("GET", f"verdicts?account={account}&since={world.kept['since'] - 2}")["rules"]
+            counts = rows.get(rule, {})
+            if counts.get("fail") or counts.get("unjudged"):
+                return f"the exchange's judge counts {counts.get('fail', 0)} fail and {counts.get('unjudged', 0)} unjudged of {rule}"
+            time.sleep(1)  # the verdict about a stop falls seconds after the entry
+        raise NotTaken(f"the judge counts neither fail nor unjudged of {rule}")
 
     return Fault("lab", "venue", red(*controls), break_, confirm, lambda world: None, lingers=True, settle_s=140, order=9, **more)
