@@ -32,6 +32,8 @@ from typing import Any
 
 import docker
 import yaml
+from golive.lab.apt_sources import mirror_of_this_machine
+from golive.lab.image import SUITE
 
 from tests.bench.tables import put, show
 from tests.integration.core.conftest import COPIED, ROOT
@@ -54,7 +56,7 @@ LIMITS = {"golive / ping": 1.25, "golive / goss": 0.8, "golive / plain tasks": 1
 PREPARE = """set -eu
 export DEBIAN_FRONTEND=noninteractive
 printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d
-apt-get update -qq; apt-get install -y -qq --no-install-recommends nginx-light goss >/dev/null
+apt-get install -y -qq --no-install-recommends /opt/bench/*.deb >/dev/null
 rm -f /usr/sbin/policy-rc.d /etc/nginx/sites-enabled/default
 mkdir -p /etc/bench /var/www/bench
 n=$1
@@ -240,6 +242,9 @@ class Bench:
 
     def prepare(self) -> None:
         """Make host, objects and the same checks for every tool."""
+        host = docker.from_env().containers.get(self.container)
+        self.lab("exec", HOST, "--", "mkdir", "-p", "/opt/bench")
+        host.put_archive("/opt/bench", _packages(host, "nginx-light", "goss"))
         self.lab("exec", HOST, "--", "bash", "-c", PREPARE, "prepare", str(self.count))
         listed = self.lab("exec", HOST, "--", "sysctl", "-a").splitlines()
         pairs = (line.split(" = ", 1) for line in listed if line.startswith(("net.ipv4.conf", "net.ipv6.conf")) and " = " in line)
@@ -286,7 +291,7 @@ class Bench:
         self._file("playbooks/observe.yml", look)  # a run is opened by golive.yml and by playbooks in this folder only
         self._file("tuned.cfg", TUNED)
         self._file("shipped.cfg", SHIPPED)
-        docker.from_env().containers.get(self.container).put_archive("/etc/bench", _tar("goss.yaml", target.read_bytes()))
+        host.put_archive("/etc/bench", _tar({"goss.yaml": target.read_bytes()}))
 
     @property
     def container(self) -> str:
@@ -330,13 +335,34 @@ class Bench:
             raise SystemExit(f"bench: golive saw {len(found)} of {self.count}, undecided: {lost[:5]}")
 
 
-def _tar(name: str, content: bytes) -> bytes:
+def _tar(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        info = tarfile.TarInfo(name)
-        info.size = len(content)
-        archive.addfile(info, io.BytesIO(content))
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def _packages(host: Any, *names: str) -> bytes:
+    """Return an archive of these packages and all they need there. A lab host reaches no mirror, so this machine's apt asks for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for name in ("etc/apt", "var/lib/dpkg", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"):
+            (root / name).mkdir(parents=True)
+        status = io.BytesIO(b"".join(host.get_archive("/var/lib/dpkg/status")[0]))
+        with tarfile.open(fileobj=status) as archive:
+            archive.extract("status", root / "var/lib/dpkg", filter="data")
+        keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
+        (root / "etc/apt/sources.list").write_text(f"deb [signed-by={keys}] {mirror_of_this_machine()} {SUITE} main\n")
+        options = [f"Dir={root}", f"Dir::State::status={root}/var/lib/dpkg/status", "APT::Sandbox::User=root", "Acquire::Languages=none"]
+        apt = ["apt-get", "-qq", "--yes", *(word for one in options for word in ("-o", one))]
+        for act in (["update"], ["--no-install-recommends", "--download-only", "install", *names]):
+            done = subprocess.run([*apt, *act], text=True, capture_output=True, check=False)
+            if done.returncode != 0:
+                raise SystemExit(f"bench: apt-get {act[0]}: {done.stderr.strip()[-500:]}")
+        return _tar({one.name: one.read_bytes() for one in (root / "var/cache/apt/archives").glob("*.deb")})
 
 
 @contextmanager
