@@ -41,6 +41,8 @@ STOPS = ("stop-loss", "trailing-stop")
 #: an unacknowledged order is remembered so long (exchange seconds)
 UNACKNOWLEDGED_S = 300.0
 #: entries of an account whose requests are remembered until they are filled
+#: how long a stop may be on its way to the venue, or its sale, when a verdict falls
+ON_ITS_WAY_S = 1.0
 MOST_ENTRIES = 500
 
 
@@ -350,8 +352,8 @@ class Judge:
     def tick(self, now: float) -> None:
         """Give the verdicts that had to wait.
 
-        What counts is the time without a stop, not the moment of the verdict: a bot that takes a stop away in order to sell is naked for
-        some milliseconds, and the verdict on an entry long covered may fall just then. It waits until that is over, or lasts too long.
+        A bot that takes a stop away in order to sell, or has bought again and its stop is on the way, is naked for some milliseconds, and
+        the verdict on an entry long covered may fall just then. It waits until that is over, or has lasted.
         """
         for name, memory in self._memory.items():
             account = self._engine.accounts.get(name)
@@ -364,11 +366,11 @@ class Judge:
                 since = memory.naked_since[item.symbol]
                 if since is None:
                     self.late.append((item.seen, name, "order_without_stop", "pass", ""))
-                elif since + item.within <= now:
-                    words = "%s of %s without a stop for %.1f s" % (self.naked(account, item.symbol), item.symbol, item.within)
+                elif since + min(item.within, ON_ITS_WAY_S) <= now:
+                    words = "%s of %s without a stop %.1f s after the fill" % (self.naked(account, item.symbol), item.symbol, item.within)
                     self.late.append((item.seen, name, "order_without_stop", "fail", words))
                 else:
-                    item.at = since + item.within
+                    item.at = since + min(item.within, ON_ITS_WAY_S)
                     heapq.heappush(memory.due, item)
             if not memory.due:
                 memory.naked_since.clear()
