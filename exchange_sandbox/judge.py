@@ -40,9 +40,9 @@ RULES = {
 STOPS = ("stop-loss", "trailing-stop")
 #: an unacknowledged order is remembered so long (exchange seconds)
 UNACKNOWLEDGED_S = 300.0
-#: entries of an account whose requests are remembered until they are filled
 #: how long a stop may be on its way to the venue, or its sale, when a verdict falls
 ON_ITS_WAY_S = 1.0
+#: entries of an account whose requests are remembered until they are filled
 MOST_ENTRIES = 500
 
 
