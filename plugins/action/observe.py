@@ -18,8 +18,8 @@ PAUSE_S = 2.0
 class ActionModule(ActionBase):
     """Task `observe:` with `phase`; runs on every host that looks and writes <run>/<phase>/<host>.json.
 
-    `patience_s`: how long what is undecided is asked again. A rehearsal has days of seconds: the number of orders in one of them varies,
-    and an alert needs its time to arrive; in production the same wait is days, and the gate says so instead.
+    `patience_s`: how long what was answered and is undecided is asked again. A rehearsal has days of seconds: the number of orders in
+    one of them varies, and an alert needs its time to arrive; in production the same wait is days, and the gate says so instead.
     """
 
     rest = staticmethod(time.sleep)
@@ -92,9 +92,9 @@ class ActionModule(ActionBase):
 
 
 def _undecided(questions: dict[str, Any], answered: Mapping[str, Any], controls: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the questions whose answer leaves a control undecided that asks them."""
+    """Return the questions whose answer leaves a control undecided that asks them; a probe that could not look will not a second later."""
     return [entry for entry in questions["probes"]
-            if any(judge.judge(controls[one["control"]], one).verdict == judge.UNDECIDED
+            if any(not one["undecided"] and judge.judge(controls[one["control"]], one).verdict == judge.UNDECIDED
                    for one in plan.observations({**questions, "probes": [entry]}, answered, "", ""))]
 
 

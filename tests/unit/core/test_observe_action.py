@@ -35,7 +35,8 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Any:
             time.asked.append([one["id"] for one in questions["probes"]])
             if count is None:
                 raise GoliveError("not reached")
-            return {one: {"id": one, "facts": {}, "opportunities": count, "undecided": None, "witness": "kernel"} for one in time.asked[-1]}
+            return {one: {"id": one, "facts": {}, "opportunities": abs(count), "undecided": "the bot runs" if count < 0 else None,
+                          "witness": "kernel"} for one in time.asked[-1]}
 
         def rest(seconds: float) -> None:
             time.now += seconds
@@ -53,6 +54,10 @@ def test_without_patience_each_question_is_asked_once(look: Any) -> None:
 
 def test_with_patience_only_what_is_undecided_is_asked_again(look: Any) -> None:
     assert look([1, 2, 4], 60.0)[::2] == ({"a": 4, "b": 1}, [["a", "b"], ["a"], ["a"]])
+
+
+def test_a_probe_that_could_not_look_is_not_asked_again(look: Any) -> None:
+    assert look([-1], 60.0)[2] == [["a", "b"]]
 
 
 def test_patience_ends(look: Any) -> None:
