@@ -283,10 +283,15 @@ class Bench:
             ],
         }
         for name, work in plays.items():
-            self._file(f"{name}.yml", [{"hosts": "targets", "gather_facts": name == "plain", "tasks": work}])
+            self._file(f"{name}.yml", [{"hosts": "targets", "become": True, "gather_facts": name == "plain", "tasks": work}])
         look = [
             {"import_playbook": "open.yml"},
-            {"hosts": "targets", "gather_facts": False, "tasks": [{"name": "Observe", "observe": {"phase": "verify"}}]},
+            {
+                "hosts": "targets",
+                "become": True,
+                "gather_facts": False,
+                "tasks": [{"name": "Observe", "observe": {"phase": "verify"}}],
+            },
         ]
         self._file("playbooks/observe.yml", look)  # a run is opened by golive.yml and by playbooks in this folder only
         self._file("tuned.cfg", TUNED)
