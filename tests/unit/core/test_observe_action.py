@@ -1,15 +1,14 @@
 """plugins/action/observe.py: what is undecided is asked again while there is patience, and nothing else is."""
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from golive.errors import GoliveError
 
-PATH = Path(__file__).parents[3] / "plugins/action/observe.py"
+from tests.fixtures.plugins import load_action
+
 SURE = {"expect": {}, "witness": ["kernel"], "severity": "high"}
 CONTROLS = {"orders": {**SURE, "min_opportunities": 3}, "clock": {**SURE, "min_opportunities": None}}
 PLAN = {"host": "bot", "probes": [
@@ -19,11 +18,7 @@ PLAN = {"host": "bot", "probes": [
 
 @pytest.fixture
 def look(monkeypatch: pytest.MonkeyPatch) -> Any:
-    spec = importlib.util.spec_from_file_location("action_observe", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
+    loaded = load_action("observe")
     time = SimpleNamespace(now=0.0, asked=[])
     monkeypatch.setattr(loaded.time, "monotonic", lambda: time.now)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import subprocess
 import sys
@@ -15,7 +14,8 @@ import pytest
 from ansible.plugins.action import ActionBase
 from golive.errors import GoliveError
 
-PATH = Path(__file__).parents[3] / "plugins/action/exchange_key_permissions.py"
+from tests.fixtures.plugins import load_action
+
 REFERENCE = "vault:kv/x/exchange/live#key"
 MATERIAL = {"key": "SANDBOXx0001", "secret": base64.b64encode(b"secret42" * 8).decode()}
 
@@ -52,11 +52,7 @@ class Action:
 
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> Any:
-    spec = importlib.util.spec_from_file_location("action_exchange_key_permissions", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    plugin = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(plugin)
+    plugin = load_action("exchange_key_permissions")
 
     def resolve(reference: str, *_: Any) -> str:
         if "absent" in reference:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +10,8 @@ from typing import Any
 import pytest
 from golive.errors import GoliveError
 
-PATH = Path(__file__).parents[3] / "plugins/action/quiet_key.py"
+from tests.fixtures.plugins import load_action
+
 KEY_TEXT = "THE KEY"
 FIRST = {"nonce.spent": "1795257720290", "key_fingerprint": "a" * 16, "venue": "kraken", "nonce_window": 0}
 QUIET = {**FIRST, "nonce.spent": "1795257720291", "quiet.moved_by_others": False, "quiet.waited_s": 301.0}
@@ -23,11 +23,7 @@ VALUES = {
 
 @pytest.fixture
 def drill(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location("action_quiet_key", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
+    loaded = load_action("quiet_key")
     monkeypatch.setattr(loaded.secrets, "resolve", lambda *_: KEY_TEXT)
     monkeypatch.setattr(loaded.subject, "of", lambda *_: "sha256:" + "1" * 64)
     monkeypatch.setattr(loaded.rehearsal_signers, "key_of", lambda *_: tmp_path / "key")

@@ -1,7 +1,6 @@
 """What the comparison found stands in the audit chain, because arming behind a kill rests on it; a dry run writes nothing there."""
 from __future__ import annotations
 
-import importlib.util
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,18 +11,14 @@ from golive import acts, bundle, rundir, secrets, session, way_back
 from golive.canonical import file_digest
 from golive.operate import compare
 
-PATH = Path(__file__).parents[3] / "plugins/action/reconcile.py"
+from tests.fixtures.plugins import load_action
 
 
 class World:
     """The action with a run of its own; the host's answer is given."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        spec = importlib.util.spec_from_file_location("action_reconcile", PATH)
-        assert spec is not None
-        assert spec.loader is not None
-        plugin = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(plugin)
+        plugin = load_action("reconcile")
         self.run = rundir.RunDir.create(folder / "reports/s")
         self.action: Any = object.__new__(plugin.ActionModule)
         self.action._templar = SimpleNamespace(template=str)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -13,6 +12,8 @@ import pytest
 from golive import rehearsal_signers, session
 from golive.errors import GoliveError
 from golive.rehearsal import records
+
+from tests.fixtures.plugins import load_action
 
 ROOT = Path(__file__).resolve().parents[3]
 DIGEST = "a" * 64
@@ -30,11 +31,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(session, "ROOT", tmp_path)
 
     def run(name: str, *names: str, check: bool = False, rehearsal: bool = True, bound: str | None = DIGEST) -> dict[str, Any]:
-        spec = importlib.util.spec_from_file_location(f"action_{name}", ROOT / f"plugins/action/{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        loaded = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(loaded)
+        loaded = load_action(name)
         kind = loaded.ActionModule.kind
 
         def produce(root: Path, system: str, wanted: list[str], directory: Path, *more: Any) -> list[records.Outcome]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from collections.abc import Callable
@@ -14,6 +13,8 @@ import pytest
 from golive import rehearsal_signers, session
 from golive.errors import GoliveError
 from golive.rehearsal import drift, rebuild
+
+from tests.fixtures.plugins import load_action
 
 ROOT = Path(__file__).resolve().parents[3]
 RELEASE = "a" * 64
@@ -31,11 +32,7 @@ def act(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[s
     monkeypatch.setattr(session, "ROOT", tmp_path)
 
     def call(name: str, given: dict[str, Any], *, check: bool = False, rehearsal: bool = True, **patches: Any) -> dict[str, Any]:
-        spec = importlib.util.spec_from_file_location(f"action_{name}", ROOT / f"plugins/action/{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        loaded = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(loaded)
+        loaded = load_action(name)
         for part, functions in patches.items():
             for one, function in functions.items():
                 monkeypatch.setattr(getattr(loaded, part), one, function)
