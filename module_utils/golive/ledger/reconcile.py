@@ -1,8 +1,9 @@
 """Does the ledger say what the venue says? Executions by order: volume, cost and fee; and what is held."""
 from __future__ import annotations
 
+import math
 from decimal import Decimal
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from .chain import Record
 from .profit import ZERO, decimal, text
@@ -48,16 +49,41 @@ def differences(ledger: Dict[str, Sum], venue: Dict[str, Sum]) -> List[str]:
     return found
 
 
-def missing_holdings(records: List[Record], balances: Dict[str, Decimal]) -> List[str]:
-    """Return the positions that the ledger holds and the account does not."""
+def missing_holdings(records: List[Record], balances: Dict[str, Decimal], trades: Optional[Dict[str, Any]] = None,
+                     settled_ms: float = math.inf) -> List[str]:
+    """Return the positions that the ledger holds and the account does not.
+
+    A stop that fires at the venue takes the position at once, and the ledger knows when the bot has asked next. So what was executed
+    after `settled_ms` is taken from the venue's trades (Kraken's TradesHistory), and a fill that is as young and that the venue does
+    not have is left to the next comparison.
+    """
+    venue = sorted((trades or {}).items(), key=lambda item: float(item[1]["time"]))
+    young = {str(trade.get("ordertxid")) for _name, trade in venue if float(trade["time"]) * 1000 > settled_ms}
+    known = {str(trade.get("ordertxid")) for _name, trade in venue}
     held: Dict[str, Decimal] = {}
     for record in records:
         if record["kind"] == "fill" and not record.get("simulated"):
-            volume = decimal(record.get("volume"), record)
-            pair = str(record.get("pair"))
-            held[pair] = max(ZERO, held.get(pair, ZERO) + (volume if record.get("side") == "buy" else -volume))
+            order, pair = str(record.get("txid")), str(record.get("pair"))
+            held.setdefault(pair, ZERO)
+            if order not in young and (order in known or record["ms"] <= settled_ms):
+                _move(held, pair, record.get("side"), decimal(record.get("volume"), record))
+    pairs = {name: pair for pair in held for name in _names(pair)}
+    for name, trade in venue:
+        if str(trade.get("ordertxid")) in young and trade.get("pair") in pairs:
+            _move(held, pairs[trade["pair"]], trade.get("type"), decimal(trade.get("vol"), {"seq": name}))
     return ["%s: %s in the ledger, %s in the account" % (pair, text(volume), text(_balance(pair, balances)))
             for pair, volume in sorted(held.items()) if volume > _balance(pair, balances)]
+
+
+def _move(held: Dict[str, Decimal], pair: str, side: Any, volume: Decimal) -> None:
+    held[pair] = max(ZERO, held[pair] + (volume if side == "buy" else -volume))
+
+
+def _names(pair: str) -> List[str]:
+    """Return how TradesHistory may call a pair: BTC/USD is XXBTZUSD, BTC/USDT is XBTUSDT, SHIB/USDT is SHIBUSDT."""
+    base, _slash, quote = pair.partition("/")
+    old = _OLD_NAMES.get(base, "X" + base)
+    return [first + last for first in (base, old, old[1:]) for last in (quote, "Z" + quote)]
 
 
 def _balance(pair: str, balances: Dict[str, Decimal]) -> Decimal:

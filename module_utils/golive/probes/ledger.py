@@ -71,6 +71,7 @@ FACTS = {
     "venue_orders": "int; orders with executions at the venue in the window",
 }
 _PAGES = 40
+_READINGS = 3
 
 
 def observe(ask: Dict[str, Any], look: Look) -> Observed:
@@ -204,7 +205,7 @@ def _reconcile(ask: Dict[str, Any], records: List[chain.Record], now_ms: float, 
     venue = Kraken(str(ask.get("url") or ""), str(ask.get("ca_file") or ""), look.rehearsal, max(1.0, look.left() - 1))
     venue.log_in(str(ask.get("credential")), look.secret(str(ask.get("credential"))))
     try:
-        trades, balances = _trades(venue, start), venue.private("Balance")
+        trades, balances = _still(venue, start)
     except Said as exc:
         raise Undecided("the venue refused the question: %s" % exc.words) from None
     end = now_ms - settle
@@ -216,8 +217,20 @@ def _reconcile(ask: Dict[str, Any], records: List[chain.Record], now_ms: float, 
     compared = settled | (ours - set(all_theirs))
     found = reconcile.differences({name: all_ours[name] for name in compared if name in all_ours},
                                   {name: all_theirs[name] for name in compared if name in all_theirs})
-    found += reconcile.missing_holdings(records, {name: profit.decimal(value, {"seq": name}) for name, value in balances.items()})
+    amounts = {name: profit.decimal(value, {"seq": name}) for name, value in balances.items()}
+    found += reconcile.missing_holdings(records, amounts, trades, end)
     return {"differences": found, "venue_orders": len(theirs)}, len(compared)
+
+
+def _still(venue: Kraken, start_ms: float) -> Tuple[Dict[str, Any], Dict[str, Any]]:
+    """Return executions and balances of one moment. Raises Said, Undecided where the account moves all the time."""
+    before = venue.private("Balance")
+    for _reading in range(_READINGS):
+        trades, after = _trades(venue, start_ms), venue.private("Balance")
+        if before == after:
+            return trades, after
+        before = after
+    raise Undecided("the balances of the account changed during each of %d readings" % _READINGS)
 
 
 def _trades(venue: Kraken, start_ms: float) -> Dict[str, Any]:

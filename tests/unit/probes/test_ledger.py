@@ -312,6 +312,39 @@ def test_a_position_that_the_account_does_not_hold_is_a_difference() -> None:
     assert len(reconcile.missing_holdings(book.records, {})) == 1
 
 
+SOLD = {"ordertxid": "STOP", "pair": "SHIBUSDT", "type": "sell", "vol": "5", "time": NOW_MS / 1000 - 2}
+
+
+@pytest.mark.parametrize(("sold", "differ"), [
+    ([SOLD], 0),                                             # the stop fired after the bot's last question
+    ([{**SOLD, "time": NOW_MS / 1000 - 60}], 1),             # long enough ago to stand in the ledger
+    ([{**SOLD, "vol": "4"}], 1), ([{**SOLD, "type": "buy"}], 1), ([{**SOLD, "pair": "XRPUSDT"}], 1), ([], 1)])
+def test_a_position_sold_at_the_venue_a_moment_ago_is_explained_by_its_trades_only(sold: list[dict[str, Any]], differ: int) -> None:
+    book = Book().add("fill", 300, pair="SHIB/USDT", side="buy", volume="5", price="1", fee="0", txid="O")
+    trades = {f"T{number}": one for number, one in enumerate(sold)}
+    assert len(reconcile.missing_holdings(book.records, {}, trades, NOW_MS - 30_000)) == differ
+
+
+def test_what_is_executed_on_both_sides_counts_once() -> None:
+    book = Book().add("fill", 2, pair="SHIB/USDT", side="buy", volume="5", price="1", fee="0", txid="O")
+    bought = {"T": {"ordertxid": "O", "pair": "SHIBUSDT", "type": "buy", "vol": "5", "time": NOW_MS / 1000 - 2}}
+    assert reconcile.missing_holdings(book.records, {"SHIB": Decimal(5)}, bought, NOW_MS - 30_000) == []
+    assert len(reconcile.missing_holdings(book.records, {"SHIB": Decimal(4)}, bought, NOW_MS - 30_000)) == 1
+
+
+def test_an_account_that_moves_while_it_is_read_is_read_again() -> None:
+    balances = iter([{"SHIB": "5"}, {}, {}])
+
+    class Venue:
+        def private(self, method: str, **_ask: str) -> Any:
+            return next(balances) if method == "Balance" else {"trades": {}, "count": 0}
+
+    assert ledger._still(Venue(), 0) == ({}, {})  # type: ignore[arg-type]
+    balances = iter([{"SHIB": str(number)} for number in range(9)])
+    with pytest.raises(Undecided, match="changed during each of 3 readings"):
+        ledger._still(Venue(), 0)  # type: ignore[arg-type]
+
+
 def test_times_are_utc() -> None:
     assert datetime.fromtimestamp(NOW_MS / 1000, UTC) - NOW < timedelta(seconds=1)
     assert json.loads(running(1).lines()[0])["kind"] == "start"
