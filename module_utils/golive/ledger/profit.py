@@ -25,6 +25,7 @@ class Trade(NamedTuple):
     closed_ms: int
     profit: Decimal
     cost: Decimal
+    pair: str
 
 
 class Account:
@@ -74,7 +75,7 @@ class Account:
         self.volume.pop(pair, None)
         self.cost.pop(pair, None)
         self._trade.pop(pair, None)
-        self.trades.append(Trade(record["ms"], before + won, cost_before + part))
+        self.trades.append(Trade(record["ms"], before + won, cost_before + part, pair))
 
 
 def decimal(value: Any, record: Record) -> Decimal:
@@ -162,10 +163,14 @@ def compare(live: List[Record], paper: List[Record], start_ms: float, now_ms: fl
     """Return whether return and rate of live trades lie where the paper run lets expect them (99.9 %: it is asked at every look, and
     at 95 % every twentieth look would be red for no reason).
 
-    Doing nothing is not calm: no trade lies below the rate of any paper run that traded.
+    Doing nothing is not calm: no trade lies below the rate of any paper run that traded. Paper trades every pair of the ramp, live
+    those of its stage: what is compared are the pairs whose prices the live bot wrote down all the time, all where it writes none.
     """
-    of_live = [trade for trade in fold(live).trades if trade.closed_ms >= start_ms]
-    of_paper = fold(paper).trades
+    followed = [set(one["prices"]) for one in live
+                if one["kind"] == "heartbeat" and one["ms"] >= start_ms and isinstance(one.get("prices"), dict) and one["prices"]]
+    pairs = set.intersection(*followed) if followed else None
+    of_live = [trade for trade in fold(live).trades if trade.closed_ms >= start_ms and (pairs is None or trade.pair in pairs)]
+    of_paper = [trade for trade in fold(paper).trades if pairs is None or trade.pair in pairs]
     facts: Dict[str, Any] = {"live_trades": len(of_live), "paper_trades": len(of_paper)}
     if len(of_paper) < 2 or not live:
         return facts

@@ -112,6 +112,7 @@ def test_the_stage_that_is_signed_for_is_a_stage_of_the_list() -> None:
     assert [(one["position_quote"], one["positions_max"], len(one["pairs"]), one["daily_loss_quote"]) for one in stages] == [
         (5.0, 2, 1, 10.0), (7.0, 2, 1, 20.0), (7.0, 3, 2, 20.0)]
     assert values["ramp_stage_now"] in stages
+    assert values["ramp_paper_stage"] == stages[-1]
     assert values["risk_breaker_total_loss_quote"] == -30.0
     assert max(one["position_quote"] for one in stages) <= values["risk_max_position_quote"] == 10.0
     assert max(one["daily_loss_quote"] for one in stages) <= values["risk_max_daily_loss_quote"] == 20.0

@@ -41,8 +41,9 @@ class Book:
             ago -= every
         return self
 
-    def trade(self, name: str, ago_s: float, buy: str, sell: str, fee: str = "0", holes: tuple[str, ...] = ()) -> Book:
-        signal, pair = f"s{name}", "SHIB/USDT"
+    def trade(self, name: str, ago_s: float, buy: str, sell: str, fee: str = "0", holes: tuple[str, ...] = (),
+              pair: str = "SHIB/USDT") -> Book:
+        signal = f"s{name}"
         for action, side, price in (("entry", "buy", buy), ("exit", "sell", sell)):
             order = {"client_id": f"gl{action[1]}{name}", "signal": signal, "pair": pair, "action": action}
             if action == "entry" and "signal" not in holes:
@@ -261,6 +262,25 @@ def test_doing_nothing_is_not_inside_the_paper_interval() -> None:
         same.trade(f"{number}", 20000 - number * 1000, "10", "11" if number % 2 else "10.5")
     facts = profit.compare(same.records, paper.records, 0, NOW_MS)
     assert (facts["trade_rate_inside"], facts["return_inside"]) == (True, True)
+
+
+def test_live_is_compared_with_paper_by_the_pairs_that_it_follows() -> None:
+    paper = Book()
+    for number in range(240):     # two pairs on paper, of which live trades one
+        paper.trade(f"{number}", 30000 - number * 125, "10", "11" if number % 4 < 2 else "10.5", pair=("SHIB/USDT", "XRP/USDT")[number % 2])
+
+    def rate(*followed: list[str]) -> tuple[int, bool | None]:
+        live = Book()
+        for number in range(80):
+            live.trade(f"{number}", 20000 - number * 250, "10", "11" if number % 2 else "10.5")
+        for pairs in followed:
+            live.add("heartbeat", 0, prices=dict.fromkeys(pairs, "10"))
+        facts = profit.compare(live.records, paper.records, 0, NOW_MS)
+        return facts["paper_trades"], facts.get("trade_rate_inside")
+
+    assert rate(["SHIB/USDT"]) == (120, True)
+    assert rate(["SHIB/USDT", "XRP/USDT"], ["SHIB/USDT"]) == (120, True)      # the second pair came, or went, on the way
+    assert rate(["SHIB/USDT", "XRP/USDT"]) == rate() == (240, False)
 
 
 def test_time_in_which_golive_held_the_entries_is_no_idleness() -> None:
