@@ -45,7 +45,7 @@ options:
   minutes: {description: How long the emergency's token lives., type: int, default: 30}
   address: {description: "C(restart): address of this host's node, where it is not vault_address.", type: str}
   files:
-    description: "C(switch): files of this host that will hold the value, for a dry run; C(delivered): the file of the agent."
+    description: "C(delivered): the file of the agent."
     type: list
     elements: path
     default: []

@@ -6,13 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from golive import secrets
 from golive.errors import GoliveError
-from golive.sets.acting import SetAction
+from golive.sets.content_action import SecretAction
 from golive.sets.spec import SEALED
 
 
-class ActionModule(SetAction):
+class ActionModule(SecretAction):
     """See library/sealed_files.py."""
 
     MODULE = "sealed_files"
@@ -24,8 +23,7 @@ class ActionModule(SetAction):
         for entry in given["files"]:
             one: dict[str, Any] = {"path": entry["path"], "name": entry["name"], "content": None}
             try:
-                content = secrets.resolve(entry["secret"], variables, self._templar.template).encode()
-                one["content"] = base64.b64encode(content).decode()
+                one["content"] = base64.b64encode(self.secret(entry["secret"], variables, dry)).decode()
             except GoliveError as exc:
                 if not dry:
                     raise

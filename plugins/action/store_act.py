@@ -160,10 +160,7 @@ class ActionModule(StoreAction):
     def _switch(self, given: dict[str, Any], task_vars: dict[str, Any], dry: bool) -> dict[str, Any]:
         connected, reference = self.login(task_vars), given["reference"]
         changed = rotation.state(connected, reference).step != "switched" if dry else rotation.switch(connected, reference)
-        changes = [_change(f"vault_secret:{given['reference']}", "update")] if changed else []
-        # What is written with the new value cannot be compared with a value that is not there yet.
-        foreseen = [_change(f"file:{path}", "update") for path in given["files"]] if dry and changed else []
-        return {"changes": changes + foreseen}
+        return {"changes": [_change(f"vault_secret:{reference}", "update")] if changed else []}
 
     def _delivered(self, given: dict[str, Any], task_vars: dict[str, Any], dry: bool) -> dict[str, Any]:
         """Wait until the agent on this task's host has laid down the value that the store holds now; told by a keyed hash."""

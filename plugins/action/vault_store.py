@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from golive import secrets
 from golive.errors import GoliveError
+from golive.sets.acting import Predictions
 from golive.store import bring_up, client, nodes, settings, wanted
 from golive.store.acting import KEEPERS, StoreAction, change
 
@@ -63,10 +64,11 @@ class ActionModule(StoreAction):
         if not dry and not 0 < keepers.threshold <= len(keepers.public) == len(keepers.names):
             raise GoliveError("every keeper of an unseal key needs an OpenPGP key", found=f"{len(keepers.public)} keys",
                               expected=f"{len(keepers.names)}", todo="set secrets_keepers_public")
+        restarted = dry and any(one["object"] == "unit:vault.service" for one in Predictions(str(task_vars["inventory_hostname"])).all())
         if given["member"]:
-            return bring_up.join(store, keepers, dry=dry), []
+            return bring_up.join(store, keepers, dry=dry, restarted=restarted), []
         run = secrets.run_of(task_vars)
-        changes = bring_up.bring_up(store, keepers, want, f"{given['system']}-controller", dry=dry,
+        changes = bring_up.bring_up(store, keepers, want, f"{given['system']}-controller", dry=dry, restarted=restarted,
                                     resolve=lambda reference: self.resolve(reference, task_vars), run=run)
         if dry and any(one["op"] in {"initialise", "unseal"} or one["object"].startswith("vault_identity:") for one in changes):
             return changes, []  # nobody can ask it yet

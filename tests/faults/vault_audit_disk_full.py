@@ -10,9 +10,7 @@ REOPEN = "systemctl kill --signal=HUP --kill-whom=main vault.service"
 
 
 def _break(world: Lab) -> None:
-    world.value("vault:self#token")  # what asks about the store has logged in before
-    world.on("vault", f"mount -t tmpfs -o size=64k,mode=0700 none {FOLDER} && chown vault:vault {FOLDER} && {REOPEN} && sleep 1")
-    anonymous(world).is_authenticated()  # one line before the disk is full: a device without any is undecided, not red
+    world.on("vault", f"mount -t tmpfs -o size=64k,mode=0700 none {FOLDER} && chown vault:vault {FOLDER} && {REOPEN}")
     world.on("vault", f"dd if=/dev/zero of={FOLDER}/filler bs=1k count=256 2>/dev/null || true")
 
 

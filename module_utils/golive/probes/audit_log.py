@@ -15,6 +15,7 @@ ASK = {"files": "list of str; required; the files of the store's audit devices, 
 FACTS = {
     "devices": "int; files that were asked about",
     "missing": "list of str; files that are not there",
+    "silent": "list of str; files without a line, though another device has recorded something",
     "ages_s": "list of number; since the last line of each, by its own time",
     "lags_s": "list of number; how far the last line of each is behind that of the one that is ahead",
     "free_bytes": "list of int; room on the file system of each",
@@ -32,11 +33,13 @@ def observe(ask: Mapping[str, Any], look: Look) -> Observed:
     there = [path for path in paths if path not in missing]
     last = [_last(path) for path in there]
     known = [one for one in last if one is not None]
-    if len(known) != len(there):
-        raise Undecided("an audit log holds no line with a time: %s" % ", ".join(p for p, one in zip(there, last) if one is None))
+    silent = [path for path, one in zip(there, last) if one is None]
+    # A store writes every device before it answers: where one has a line and another has none, the other could not be written.
+    if silent and not known:
+        raise Undecided("no audit log holds a line with a time: %s" % ", ".join(silent))
     now, ahead = look.now().timestamp(), max(known) if known else 0.0
     facts: Dict[str, Any] = {
-        "devices": len(paths), "missing": missing,
+        "devices": len(paths), "missing": missing, "silent": silent,
         "ages_s": [round(max(0.0, now - one), 3) for one in known], "lags_s": [round(ahead - one, 3) for one in known],
         "free_bytes": [_free(path) for path in there],
         "readable_by_others": [path for path in there if os.stat(path).st_mode & 0o077],

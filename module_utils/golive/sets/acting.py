@@ -138,6 +138,15 @@ class Predictions:
         earlier = {(one["object"], one["op"], one.get("after")) for one in self.all()}
         return [one for one in changes if (one["object"], one["op"], one.get("after")) not in earlier]
 
+    @classmethod
+    def of_store(cls, directory: str | None = None) -> Predictions:
+        """Return what this dry run would have changed in the secret store, whichever host's task said so."""
+        return cls("@store", directory)
+
+    def replaces(self, reference: str) -> bool:
+        """Return whether a secret would have another value by now."""
+        return any(one["object"] == f"vault_secret:{reference}" for one in self.all())
+
     def all(self) -> list[dict[str, Any]]:
         """Return all changes that were predicted so far."""
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
+import secrets as random
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,10 +16,20 @@ from ansible.template import trust_as_template
 
 from .. import secrets
 from ..errors import GoliveError
-from .acting import SetAction
+from .acting import Predictions, SetAction
 
 
-class ContentAction(SetAction):
+class SecretAction(SetAction):
+    """An action whose task names secrets by reference."""
+
+    def secret(self, reference: str, variables: Mapping[str, Any], dry: bool) -> bytes:
+        """Return the value of a reference; in a dry run that would have rotated it, what no host can hold yet."""
+        if dry and Predictions.of_store().replaces(reference):
+            return random.token_hex(32).encode()
+        return secrets.resolve(reference, variables, self._templar.template).encode()
+
+
+class ContentAction(SecretAction):
     """An action whose task lists files with content, template, source or secret."""
 
     def file_entry(self, entry: dict[str, Any], variables: Mapping[str, Any], dry: bool) -> dict[str, Any]:
@@ -35,7 +46,7 @@ class ContentAction(SetAction):
                 content = handle.read()
         elif plain["secret"]:
             try:
-                content = secrets.resolve(entry["secret"], variables, self._templar.template).encode()
+                content = self.secret(entry["secret"], variables, dry)
             except GoliveError as exc:
                 if not dry:
                     raise

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from .. import secrets
 from ..operate.acting import OperateAction
+from ..sets.acting import Predictions
 from . import bring_up, client, people
 from .settings import Settings, from_variables
 
@@ -25,7 +26,10 @@ class StoreAction(OperateAction):
         """Check the arguments and do it; what changed is what the task says."""
         del host
         _, given = self.validate_argument_spec(self.SPEC)
-        done = self.on_store(given, task_vars, bool(self._task.check_mode))
+        dry = bool(self._task.check_mode)
+        done = self.on_store(given, task_vars, dry)
+        if dry and done.get("changes"):
+            Predictions.of_store().add(done["changes"])  # what lays a secret down later has to know that it will be another one
         return {"changed": bool(done.get("changes")), "changes": [], **done}
 
     def on_store(self, given: dict[str, Any], task_vars: dict[str, Any], dry: bool) -> dict[str, Any]:

@@ -44,15 +44,18 @@ def plan_for_nothing(address: str, wanted: Wanted, *, by_itself: bool = False) -
     return first + [one.change() for one in differences(wanted, Wanted())] + [_identity_change(wanted)]
 
 
-def bring_up(settings: Settings, keepers: Keepers, wanted: Wanted, role: str, *, dry: bool,
+def bring_up(settings: Settings, keepers: Keepers, wanted: Wanted, role: str, *, dry: bool, restarted: bool = False,
              resolve: Callable[[str], str] | None = None, run: str | None = None) -> list[dict[str, Any]]:
     """Make the store what it should be and return the changes. Raises GoliveError that says who has to do what.
 
-    `resolve` gives the value of a reference, for objects that are made with a secret; `run` is whose one login is used.
+    `resolve` gives the value of a reference, for objects that are made with a secret; `run` is whose one login is used. `restarted`: an
+    earlier task of this dry run would have started the server anew, which seals it.
     """
     anonymous = client.unauthenticated(settings, PATIENT_S)
     changes = _open(anonymous, settings, keepers, dry=dry)
-    if dry and changes:  # until that was done nobody can ask it
+    if dry and restarted and not changes and not opens_itself(anonymous):
+        changes = [_unsealed(settings)]
+    elif dry and changes:  # until that was done nobody can ask it
         bare = changes[0]["op"] == "initialise"
         return plan_for_nothing(settings.address, wanted, by_itself=opens_itself(anonymous)) if bare else changes
     known = _reader(settings, run)
@@ -100,10 +103,14 @@ def _open(anonymous: hvac.Client, settings: Settings, keepers: Keepers, *, dry: 
         if not dry:
             _await_open(anonymous)
     elif client.said(anonymous.sys.is_sealed, "say whether it is sealed"):
-        changes.append({"object": f"vault:{settings.address}", "op": "unseal", "before": "sealed", "after": "unsealed"})
+        changes.append(_unsealed(settings))
         if not dry:
             _unseal(anonymous, keepers)
     return changes
+
+
+def _unsealed(settings: Settings) -> dict[str, Any]:
+    return {"object": f"vault:{settings.address}", "op": "unseal", "before": "sealed", "after": "unsealed"}
 
 
 def _to_do(wanted: Wanted, there: Wanted) -> list[Difference]:
@@ -122,8 +129,11 @@ def _reader(settings: Settings, run: str | None) -> hvac.Client | None:
         raise
 
 
-def join(settings: Settings, keepers: Keepers, *, dry: bool) -> list[dict[str, Any]]:
-    """Make a further member of the cluster take part: it joins by itself (retry_join), and is unsealed with the same shares."""
+def join(settings: Settings, keepers: Keepers, *, dry: bool, restarted: bool = False) -> list[dict[str, Any]]:
+    """Make a further member of the cluster take part: it joins by itself (retry_join), and is unsealed with the same shares.
+
+    `restarted` as for `bring_up`.
+    """
     # Without an authority nothing was built yet: a dry run on bare hosts.
     bare = dry and not settings.ca_file.is_file()
     node = nodes.Node(settings.address, "missing") if bare else nodes.look(settings, [settings.address])[0]
@@ -133,8 +143,8 @@ def join(settings: Settings, keepers: Keepers, *, dry: bool) -> list[dict[str, A
         node = nodes.await_joined(settings, nodes.JOIN_S) if not dry else nodes.Node(settings.address, "sealed")
     if node.state == "stranger":
         raise GoliveError("this member of the store shows a certificate that is not ours", where=settings.address)
-    if node.state == "sealed":
-        changes.append({"object": f"vault:{settings.address}", "op": "unseal", "before": "sealed", "after": "unsealed"})
+    if node.state == "sealed" or (restarted and node.serves and not opens_itself(client.unauthenticated(settings, PATIENT_S))):
+        changes.append(_unsealed(settings))
         if not dry:
             unseal_member(settings, keepers)
     return changes

@@ -87,6 +87,14 @@ def test_a_restarted_store_is_sealed_and_unsealed_by_the_next_run_only(server: S
     assert names(make(server)) == {(f"vault:{server.settings.address}", "unseal")}
 
 
+def test_a_dry_run_whose_earlier_task_restarts_the_server_predicts_that_it_is_unsealed(server: Server) -> None:
+    make(server)
+    predicted = bring_up.bring_up(server.settings, keepers(server.folder), wants(server.folder), "slice-controller", dry=True,
+                                  restarted=True)
+    server.restart()
+    assert names(predicted) == names(make(server)) == {(f"vault:{server.settings.address}", "unseal")}
+
+
 def test_in_production_a_sealed_store_names_who_has_to_unseal_it(server: Server) -> None:
     make(server)
     server.restart()

@@ -45,8 +45,14 @@ def test_a_log_that_others_may_read_is_named(tmp_path):
     assert seen(path).facts["readable_by_others"] == [path]
 
 
-def test_an_empty_log_and_no_question_are_undecided(tmp_path):
-    with pytest.raises(Undecided, match="no line with a time"):
-        seen(log(tmp_path, "a", "11:59:00"), log(tmp_path, "b"))
+def test_a_device_without_a_line_beside_one_that_is_written_is_silent(tmp_path):
+    found = seen(log(tmp_path, "a", "11:59:00"), log(tmp_path, "b", tail='{"time": "2026-11-21T11:59'))
+    assert found.facts["silent"] == [str(tmp_path / "b")]
+    assert (len(found.facts["free_bytes"]), found.opportunities) == (2, 1)
+
+
+def test_only_empty_logs_and_no_question_are_undecided(tmp_path):
+    with pytest.raises(Undecided, match="no audit log holds a line"):
+        seen(log(tmp_path, "a"), log(tmp_path, "b"))
     with pytest.raises(Undecided, match="names no file"):
         observe({"files": []}, FakeLook())

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+from ansible import constants
+from golive import secrets
 from golive.sets.acting import Predictions, given_only, told_as_drift
+from golive.sets.content_action import SecretAction
 
 DIRECTORY = {"object": "dir:/etc/golive", "op": "create", "before": None, "after": "0755 root:root"}
 
@@ -43,3 +48,15 @@ def test_a_module_that_failed_without_naming_a_problem_is_a_difference_too() -> 
     found = told_as_drift({"failed": True, "msg": "/etc/x: the operating system refused", "problems": []})
     assert [one["object"] for one in found["changes"]] == ["problem:/etc/x: the operating system refused"]
     assert told_as_drift({"failed": True})["changed"]
+
+
+def test_a_secret_that_a_dry_run_would_have_rotated_is_one_that_no_host_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    monkeypatch.setattr(secrets, "resolve", lambda reference, *_: f"value of {reference}")
+    action = SecretAction.__new__(SecretAction)
+    action._templar = SimpleNamespace(template=None)
+    Predictions.of_store().add([{"object": "vault_secret:vault:kv/x/one#token", "op": "update", "after": None}])
+    ask = [action.secret(f"vault:kv/x/{name}#token", {}, dry) for name, dry in (("one", True), ("two", True), ("one", False))]
+    assert ask[0] not in (b"value of vault:kv/x/one#token", action.secret("vault:kv/x/one#token", {}, True))
+    assert ask[1:] == [b"value of vault:kv/x/two#token", b"value of vault:kv/x/one#token"]
+    assert Predictions("controller").all() == []
