@@ -17,18 +17,20 @@ from . import canonical
 from .errors import GoliveError
 
 PACKAGE = Path(__file__).parent
-_BOOT = '''import sys, json, types
-import importlib.abc, importlib.machinery
+# importlib.abc is left out: it brings tempfile, pathlib and urllib along, half of the CPU of a start (performance.md).
+_BOOT = '''import sys, json
+import importlib, importlib.machinery
 P = json.loads(sys.argv[1] if len(sys.argv) > 1 else %(payload)s)
-class F(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class F:
     def find_spec(self, name, path=None, target=None):
         if name in P["sources"]:
             return importlib.machinery.ModuleSpec(name, self, is_package=P["sources"][name][0])
+    def create_module(self, spec):
+        return None
     def exec_module(self, module):
         name = module.__spec__.name
         exec(compile(P["sources"][name][1], "<" + name + ">", "exec"), module.__dict__)
 sys.meta_path.insert(0, F())
-import importlib
 importlib.import_module(%(entry)r).main(P)
 '''
 

@@ -57,6 +57,8 @@ def _observe(entry: Dict[str, Any], plan: Dict[str, Any], secrets: Dict[str, str
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         module = importlib.import_module("golive.probes." + entry["probe"])
+        if hasattr(module, "expect"):
+            module.expect([one["ask"] for one in plan["probes"] if one["probe"] == entry["probe"]])
         result = module.observe(entry["ask"], look)
         signal.setitimer(signal.ITIMER_REAL, 0)
         observed = result if isinstance(result, Observed) else Observed(result)

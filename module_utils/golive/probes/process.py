@@ -67,9 +67,18 @@ _STARTER_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/li
 _AN_HOUR = 3600
 
 
+def expect(asks: List[Dict[str, Any]]) -> None:
+    """Learn all questions of a plan before the first one is answered."""
+    _units.expect(name for ask in asks for name in _names(ask))
+
+
+def _names(ask: Dict[str, Any]) -> List[str]:
+    return [str(name) for name in ask.get("units") or []] + ([str(ask["unit"])] if ask.get("unit") else [])
+
+
 def observe(ask: Dict[str, Any], look: Look) -> Dict[str, Any]:
     """Return the facts that were asked for."""
-    names = list(ask.get("units") or []) + ([ask["unit"]] if ask.get("unit") else [])
+    names = _names(ask)
     if not names:
         raise Undecided("the question names no unit")
     units = [_units.show(name, look) for name in names]

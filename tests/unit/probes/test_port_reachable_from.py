@@ -69,6 +69,17 @@ def test_a_name_that_does_not_resolve_is_unknown_and_no_opportunity():
     assert seen.opportunities == 0
 
 
+def test_a_name_is_tried_by_a_process_of_its_own_and_says_the_same(listener, free):
+    ran = FakeLook(commands={"-ISc": real})
+    targets = [f"localhost:{listener}", f"127.0.0.1:{free}"]
+    seen = observe({"targets": targets}, ran)
+    assert (seen.facts["open"], seen.facts["refused"]) == (targets[:1], targets[1:])
+    assert len(ran.ran) == 1
+    here = FakeLook()
+    observe({"targets": targets[1:]}, here)
+    assert here.ran == []
+
+
 def test_a_closed_control_target_makes_everything_undecided():
     look = said(words={"a:1": "silent", "b:2": "silent"})
     with pytest.raises(Undecided, match="b:2 should be open"):
