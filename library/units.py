@@ -10,6 +10,8 @@ description:
   - A running unit is restarted when its definition changed, or when a file of C(restart_when.digest_of) is not the one its running
     process loaded. That is compared in every run, so a restart that was lost to a crash happens on the next run.
   - Definitions that systemd has not read yet are read again (daemon-reload) in real runs.
+  - A drop-in of the unit that golive did not write (no C(golive) in its name) is deleted, below /etc and below /run; one that shall stay
+    is named in C(keep_drop_ins).
 options:
   units:
     description: Wanted units.
@@ -20,6 +22,7 @@ options:
       name: {description: Whole name with its kind such as chrony.service., type: str, required: true}
       state: {description: Left out means that whether it runs is not decided here., type: str, choices: [started, stopped]}
       enabled: {description: Left out means not decided here., type: str, choices: ["true", "false", masked]}
+      keep_drop_ins: {description: Patterns of names of drop-ins of others that stay., type: list, elements: str, default: []}
       restart_when:
         description: When a running service is stale.
         type: dict
@@ -49,7 +52,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: Object C(unit:NAME), op start, stop, restart, enable, disable, mask or unmask; C(file:PATH) for the drop-in of restart_when.
+  description:
+    - Object C(unit:NAME), op start, stop, restart, enable, disable, mask or unmask.
+    - C(file:PATH) for the drop-in of restart_when, and op delete for a drop-in of somebody else.
   returned: always
   type: list
 problems:

@@ -1,6 +1,8 @@
 """ticket: what is armed on a bot's host, judged there by the verifier's own rules, and whether the live unit runs by it."""
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from typing import Any, Dict, Optional
@@ -16,11 +18,12 @@ ASK = {"directory": "str; required; arming directory of the host", "system": "st
        "unit": "str; optional; the live unit, default bot-live.service"}
 FACTS = {"valid": "bool; signatures, people, subject, epoch and window hold", "state": "str; none | valid | expired | voided | refused",
          "reason": "str", "code": "str", "voided": "bool", "expired": "bool", "exit_only": "bool", "key_stored": "bool",
+         "key_as_signed": "bool; this host can open the stored key, and it is the one whose fingerprint the people signed",
          "signers_distinct": "int; persons", "people": "list of str", "roles": "list of str", "stage": "str", "expires": "str; UTC",
          "digest": "str", "key_fingerprint": "str", "epoch": "int; of this host", "unit_running": "bool",
          "release_running": "bool; the running unit works in the release that was signed"}
 
-
+CREDENTIAL, CREDENTIAL_NAME = ARM + "/exchange_key.cred", "exchange_key"
 _RELEASE = re.compile(r"/releases/([0-9a-f]{64})(?:/|$)")
 
 
@@ -40,11 +43,25 @@ def observe(ask: Dict[str, Any], look: Look) -> Dict[str, Any]:
         "key_stored": shown["key"], "signers_distinct": len(shown["people"]), "people": shown["people"], "roles": shown["roles"],
         "stage": ticket.get("stage", ""), "expires": ticket.get("expires", ""), "digest": shown["digest"] or "",
         "key_fingerprint": ticket.get("key_fingerprint", ""), "epoch": shown["epoch"], "unit_running": running}
+    if ticket:
+        facts["key_as_signed"] = _key_fingerprint(look) == ticket["key_fingerprint"]
     if running and ticket:
         release = _release_of(pid)
         if release is not None:  # not seen is not false: the judge calls a missing fact undecided
             facts["release_running"] = release == ticket["release"]["artifact"]
     return facts
+
+
+def _key_fingerprint(look: Look) -> Optional[str]:
+    """Return the fingerprint of the public half of the key that the unit would be given at its next start, None if it gets none."""
+    if not os.path.exists(CREDENTIAL):
+        return None
+    done = look.run(["systemd-creds", "decrypt", "--name=" + CREDENTIAL_NAME, CREDENTIAL, "-"])
+    try:
+        key = json.loads(done.stdout)["key"] if done.rc == 0 else None
+    except (ValueError, KeyError, TypeError):
+        return None
+    return hashlib.sha256(key.encode("utf-8")).hexdigest()[:16] if isinstance(key, str) else None
 
 
 def _unit(unit: str, look: Look) -> tuple[bool, int]:

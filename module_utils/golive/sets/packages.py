@@ -10,6 +10,7 @@ from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Sequence, Tuple
 
 from .apt import Apt, Simulation
 from .core import Change, Decision, WantedSet
+from .dependencies import lacking
 from .quiet_install import QuietInstall
 from .system import System
 
@@ -23,6 +24,7 @@ class Current(NamedTuple):
     versions: Dict[str, Tuple[str, str]]   # name -> (dpkg status such as "ii", version)
     simulation: Simulation
     unfinished: FrozenSet[str]             # packages whose installation by golive was cut off before its last step
+    lacking: Sequence[str] = ()            # what installed ones of them need and dpkg does not hold
 
 
 class Packages(WantedSet):
@@ -37,10 +39,9 @@ class Packages(WantedSet):
         """Ask dpkg, and apt only if something differs."""
         if invalid(self.present, self.absent):
             return Current({}, Simulation(), frozenset())
-        versions = self.apt.versions([name_of(entry) for entry in self.present + self.absent])
-        install, remove = differing(versions, self.present, self.absent)
+        versions, install, remove, needed = self._differing()
         simulation = self.apt.simulate(install, remove) if install or remove else Simulation()
-        return Current(versions, simulation, self.quiet.unfinished())
+        return Current(versions, simulation, self.quiet.unfinished(), needed)
 
     def decide(self, current: Current) -> Decision:
         """Return every package that apt would install, upgrade or remove, dependencies included."""
@@ -59,7 +60,7 @@ class Packages(WantedSet):
         for name, before, after in current.simulation.installs:
             changes.append(Change("package:%s" % name, "upgrade" if before else "install", before, after))
         named = {change.object for change in changes}
-        for entry in install:       # unpacked but never configured: apt lists it as Conf only
+        for entry in [*install, *current.lacking]:       # unpacked but never configured: apt lists it as Conf only
             name = name_of(entry)
             if "package:%s" % name not in named:
                 status, version = current.versions.get(name, ("", ""))
@@ -70,11 +71,18 @@ class Packages(WantedSet):
 
     def act(self, decision: Decision) -> Iterator[Change]:
         """One apt transaction; then disable what it enabled by itself."""
-        versions = self.apt.versions([name_of(entry) for entry in self.present + self.absent])
-        install, remove = differing(versions, self.present, self.absent)
+        _, install, remove, _ = self._differing()
         with self.quiet.during([name_of(entry) for entry in install]):
             self.apt.carry_out(install, remove)
         yield from decision.changes
+
+    def _differing(self) -> Tuple[Dict[str, Tuple[str, str]], List[str], List[str], List[str]]:
+        """Return (dpkg's word on each, entries to install, names to remove, dependencies among the first that nobody named)."""
+        needed = [name for name in lacking(self.system, [name_of(entry) for entry in self.present]) if name not in self.absent]
+        versions = self.apt.versions([*(name_of(entry) for entry in self.present + self.absent), *needed])
+        install, remove = differing(versions, self.present, self.absent)
+        needed = [name for name in needed if name not in {name_of(entry) for entry in install}]
+        return versions, [*install, *needed], remove, needed
 
 
 def name_of(entry: str) -> str:

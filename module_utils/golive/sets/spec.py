@@ -60,6 +60,7 @@ UNITS: Spec = {
     "units": {"type": "list", "elements": "dict", "required": True, "options": {
         "name": {"type": "str", "required": True}, "state": {"type": "str", "choices": ["started", "stopped"]},
         "enabled": {"type": "str", "choices": ["true", "false", "masked"]},
+        "keep_drop_ins": {"type": "list", "elements": "str", "default": []},
         "restart_when": {"type": "dict", "options": {"digest_of": {"type": "list", "elements": "str", "required": True}}}}},
 }
 

@@ -5,20 +5,23 @@ lost to a crash happens on the next run. What it loaded is written by the unit i
 """
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
 import re
+import stat
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from ..errors import GoliveError
-from . import atomic
+from . import atomic, drop_ins
 from .core import Change, Decision, WantedSet
 from .loaded import DROP_IN, Loaded, drop_in_path, own_files
 from .system import System
 
 _ASK = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "InvocationID", "Result", "LoadError")
 _CONTENT = re.compile(r"sha256:[0-9a-f]{64}|other secret|secret|-> .*")
-_ENABLED = ("enabled", "enabled-runtime", "alias", "linked", "linked-runtime")
+_ENABLED = ("enabled", "alias", "linked")
+_FOR_THIS_BOOT = ("enabled-runtime", "linked-runtime")     # gone after the next one: not what "enabled" means, and too much for "disabled"
 
 
 class UnitState(NamedTuple):
@@ -31,6 +34,8 @@ class UnitState(NamedTuple):
     result: str = ""
     stale: Optional[str] = None
     drop_in: Optional[str] = None      # the text of our drop-in, None if there is none
+    drop_in_open: bool = False         # it is no plain file of ours with mode 0644: somebody else may write it
+    foreign: Sequence[str] = ()        # drop-ins that nobody of golive wrote
 
     @property
     def running(self) -> bool:
@@ -69,7 +74,8 @@ class Units(WantedSet):
         for unit in self.units:
             name, row = str(unit["name"]), shown[str(unit["name"])]
             state = UnitState(row["LoadState"], row["ActiveState"], row["SubState"], row["UnitFileState"], row["Result"],
-                              drop_in=self.system.read(drop_in_path(name)))
+                              drop_in=self.system.read(drop_in_path(name)), drop_in_open=self._open(drop_in_path(name)),
+                              foreign=drop_ins.foreign(self.system, name, unit.get("keep_drop_ins") or ()))
             if state.running:
                 state = state._replace(stale=self.loaded.stale(name, row["InvocationID"], row["NeedDaemonReload"] == "yes", watched(unit)))
             states[name] = state
@@ -98,9 +104,10 @@ class Units(WantedSet):
         name, changes = "unit:%s" % unit["name"], []
         enabled, wanted = unit.get("enabled"), unit.get("state")
         text = self.loaded.drop_in(str(unit["name"]), watched(unit)) if watched(unit) else None
-        if text is not None and state.drop_in != text:
+        if text is not None and (state.drop_in != text or state.drop_in_open):
             changes.append(Change("file:%s" % drop_in_path(str(unit["name"])), "create" if state.drop_in is None else "update",
-                                  None, DROP_IN))
+                                  "owner or mode differ" if state.drop_in == text else None, DROP_IN))
+        changes += [Change("file:%s" % path, "delete", "a drop-in that golive did not write", None) for path in state.foreign]
         if wanted == "stopped" and (state.running or state.active == "activating"):
             changes.append(Change(name, "stop", state.active, "inactive"))
         masked = state.file in ("masked", "masked-runtime") or state.load == "masked"
@@ -110,13 +117,14 @@ class Units(WantedSet):
             changes.append(Change(name, "unmask", "masked", "unmasked"))
         if enabled == "true" and (masked or state.file not in _ENABLED):
             changes.append(Change(name, "enable", state.file or "absent", "enabled"))
-        if enabled == "false" and state.file in _ENABLED:
+        if enabled == "false" and state.file in (*_ENABLED, *_FOR_THIS_BOOT):
             changes.append(Change(name, "disable", state.file, "disabled"))
         if wanted == "started" and not state.running:
             changes.append(Change(name, "start", state.active, "active"))
         elif wanted != "stopped" and state.running:
             unrecorded = "its start is not recorded" if text is not None and text != state.drop_in else None
-            reason = state.stale or self._predicted_stale(unit) or unrecorded
+            changed = "%s goes away" % state.foreign[0] if state.foreign else None
+            reason = state.stale or self._predicted_stale(unit) or unrecorded or changed
             if reason:
                 changes.append(Change(name, "restart", reason, "current"))
         return changes
@@ -138,12 +146,26 @@ class Units(WantedSet):
         restarts = [change for change in decision.changes if change.op == "restart"]
         for change in restarts:
             self.loaded.owe(change.object.partition(":")[2], change.before or "changed")
+        for change in decision.changes:     # after the note: with the drop-in gone nothing else would tell that a restart is due
+            if change.op == "delete":
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.system.path(change.object.partition(":")[2]))
         if any(change.object.startswith("file:") for change in decision.changes):
             self.system.must(["systemctl", "daemon-reload"])
+
+    def _open(self, path: str) -> bool:
+        """Return whether a drop-in that is there is anything but a plain file of the user golive runs as, mode 0644."""
+        try:
+            found = os.lstat(self.system.path(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return (found.st_mode, found.st_uid, found.st_gid) != (stat.S_IFREG | 0o644, os.geteuid(), os.getegid())
 
     def _tell(self, name: str, op: str) -> None:
         if op in ("start", "restart"):
             self.system.run(["systemctl", "reset-failed", name])   # a start limit of the past must not veto this start
+        if op in ("unmask", "disable"):
+            self.system.run(["systemctl", "--quiet", "--runtime", op, name])     # each asks for the links of one place alone
         done = self.system.run(["systemctl", "--quiet", op, name])
         if done.rc != 0:
             row = self._show([name])[name]

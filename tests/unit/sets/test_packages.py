@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from golive.sets.apt import parse_simulation
 from golive.sets.core import carry_out
+from golive.sets.dependencies import STATUS as STATUS_PATH
+from golive.sets.dependencies import lacking
 from golive.sets.packages import Packages, differing
 from golive.sets.quiet_install import MARK, PENDING, POLICY
 from golive.sets.system import Completed, System
@@ -164,3 +166,46 @@ def test_the_wanted_version_and_half_installed_packages_differ() -> None:
 def test_upgrades_architectures_and_removals_are_read_from_the_simulation() -> None:
     text = "Inst a [1] (2 Debian [amd64])\nInst b:i386 (3 X)\nRemv c [4]\nConf a (2 Debian)\n"
     assert parse_simulation(Completed(0, text, ""))[:2] == ([("a", "1", "2"), ("b", None, "3")], [("c", "4")])
+
+
+STATUS = """Package: chrony
+Status: install ok installed
+Depends: libcap (>= 1:2.0), mail-agent | postfix, libc6:any
+
+Package: libcap
+Status: {libcap}
+Architecture: amd64
+
+Package: libc6
+Status: install ok installed
+
+Package: exim
+Status: install ok installed
+Provides: mail-agent (= 1)
+"""
+
+
+def debian_with(tmp_path: Path, libcap: str, installed: Sequence[str]) -> Debian:
+    host = Debian(str(tmp_path), installed)
+    os.makedirs(host.path("/var/lib/dpkg"))
+    Path(host.path(STATUS_PATH)).write_text(STATUS.format(libcap=libcap))
+    return host
+
+
+def test_a_dependency_that_was_taken_away_is_predicted_and_put_back(tmp_path: Path) -> None:
+    host = debian_with(tmp_path, "deinstall ok config-files", ["chrony"])
+    assert names(done(host, ["chrony"], dry=True)) == [("package:libcap", "install")]
+    assert host.installed == {"chrony"}
+    host.installed.add("libcap")
+    Path(host.path(STATUS_PATH)).write_text(STATUS.format(libcap="install ok installed"))
+    assert done(host, ["chrony"], dry=True)["changes"] == []
+
+
+def test_dependencies_that_are_there_or_provided_are_not_asked_for(tmp_path: Path) -> None:
+    assert lacking(debian_with(tmp_path, "install ok installed", []), ["chrony", "nowhere"]) == []
+
+
+def test_a_dependency_of_a_dependency_counts_and_one_of_nobody_wanted_does_not(tmp_path: Path) -> None:
+    host = debian_with(tmp_path, "install ok installed\nPre-Depends: deep", [])
+    assert lacking(host, ["chrony"]) == ["deep"]
+    assert lacking(host, ["libc6"]) == []

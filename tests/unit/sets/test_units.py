@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from golive.errors import GoliveError
 from golive.sets.core import Change, Decision, carry_out
+from golive.sets.drop_ins import foreign
 from golive.sets.loaded import PLACE, Loaded, drop_in_path
 from golive.sets.system import Completed, System
 from golive.sets.units import Units
@@ -40,8 +41,9 @@ class Systemd(System):
         Path(self.path(path)).write_text(text)
 
     def definition(self) -> str:
-        own = self.read("/etc/systemd/system/bot.service.d/x.conf") or ""
-        return own + "|" + (self.read(drop_in_path(UNIT)) or "")
+        own = self.read("/etc/systemd/system/bot.service.d/10-golive.conf") or ""
+        others = [self.read(path) or "" for path in foreign(self, UNIT)]
+        return "|".join([own, self.read(drop_in_path(UNIT)) or "", *others])
 
     def start(self) -> None:
         """Any start: ours, a reboot's, Restart='s, a person's."""
@@ -112,7 +114,8 @@ def names(result: dict[str, Any]) -> list[tuple[str, str]]:
     return [(change["object"], change["op"]) for change in result["changes"]]
 
 
-EVENTS = st.lists(st.sampled_from(["configure", "redefine", "crash_and_restart", "reboot", "cut0", "cut1", "cut2", "run"]), max_size=8)
+EVENTS = st.lists(st.sampled_from(["configure", "redefine", "foreign", "foreign_for_this_boot", "crash_and_restart", "reboot", "cut0",
+                                   "cut1", "cut2", "run"]), max_size=8)
 
 
 @given(events=EVENTS)
@@ -124,7 +127,10 @@ def test_after_any_history_a_run_leaves_a_process_that_has_what_is_on_disk(
         if event == "configure":
             host.write(CONF, f"configuration {number}")
         elif event == "redefine":
-            host.write("/etc/systemd/system/bot.service.d/x.conf", f"definition {number}")
+            host.write("/etc/systemd/system/bot.service.d/10-golive.conf", f"definition {number}")
+        elif event.startswith("foreign"):
+            place = "/run/systemd/system" if event.endswith("boot") else "/etc/systemd/system"
+            host.write(f"{place}/bot.service.d/override.conf", f"by hand {number}")
         elif event == "crash_and_restart" and host.active == "active":
             host.start()
         elif event == "reboot":
@@ -144,6 +150,7 @@ def test_after_any_history_a_run_leaves_a_process_that_has_what_is_on_disk(
     assert "failed" not in real
     assert names(real) == names(predicted)
     assert host.process == (host.read(CONF), host.definition())
+    assert foreign(host, UNIT) == []
     assert done(host)["changes"] == []
 
 
@@ -185,7 +192,7 @@ def test_a_switched_link_above_a_watched_file_is_a_restart(tmp_path: Path) -> No
 def test_a_dry_run_tells_systemd_nothing(tmp_path: Path) -> None:
     host = Systemd(str(tmp_path))
     done(host)
-    host.write("/etc/systemd/system/bot.service.d/x.conf", "new")
+    host.write("/etc/systemd/system/bot.service.d/10-golive.conf", "new")
     host.calls.clear()
     assert names(done(host, dry=True)) == [("unit:bot.service", "restart")]
     assert {call[1] for call in host.calls} == {"show"}
@@ -196,7 +203,7 @@ def test_a_stopped_unit_gets_its_new_definition_without_being_started(tmp_path: 
     wanted = [{"name": UNIT, "enabled": "true"}]
     done(host)
     host.active, host.process = "inactive", None
-    host.write("/etc/systemd/system/bot.service.d/x.conf", "new")
+    host.write("/etc/systemd/system/bot.service.d/10-golive.conf", "new")
     assert done(host, wanted)["changes"] == []
     assert host.loaded_definition == host.definition()
     assert host.active == "inactive"
@@ -237,3 +244,47 @@ def test_a_start_that_was_not_recorded_is_not_taken_for_a_current_one(tmp_path: 
     done(host)
     host.invocation += 1  # somebody started it while the note could not be written
     assert done(host, dry=True)["changes"][0]["before"] == "its start is not recorded"
+
+
+def test_a_drop_in_of_somebody_else_goes_away_and_the_unit_with_what_it_loaded(tmp_path: Path) -> None:
+    host = Systemd(str(tmp_path))
+    plain = [{"name": UNIT, "state": "started", "enabled": "true"}]  # no restart_when: nothing but the drop-in itself tells
+    done(host, plain)
+    host.write("/run/systemd/system.control/bot.service.d/50-MemoryMax.conf", "more")
+    host.run(["systemctl", "daemon-reload"])
+    wanted = [("file:/run/systemd/system.control/bot.service.d/50-MemoryMax.conf", "delete"), ("unit:bot.service", "restart")]
+    assert names(done(host, plain, dry=True)) == wanted
+    assert names(done(host, plain)) == wanted
+    assert done(host, plain)["changes"] == []
+
+
+def test_a_drop_in_that_was_named_stays(tmp_path: Path) -> None:
+    host = Systemd(str(tmp_path))
+    host.write("/etc/systemd/system/bot.service.d/vendor-tuning.conf", "more")
+    wanted = [{**WANTED[0], "keep_drop_ins": ["vendor-*.conf"]}]
+    assert ("file:/etc/systemd/system/bot.service.d/vendor-tuning.conf", "delete") not in names(done(host, wanted))
+    assert host.read("/etc/systemd/system/bot.service.d/vendor-tuning.conf") == "more"
+
+
+@pytest.mark.parametrize("spoil", [lambda path: os.chmod(path, 0o664), lambda path: os.chown(path, -1, 60),
+                                   lambda path: (os.rename(path, path + ".moved"), os.symlink(path + ".moved", path))])
+def test_a_drop_in_of_ours_that_others_may_write_is_written_anew_without_a_restart(tmp_path: Path, spoil: Any) -> None:
+    host = Systemd(str(tmp_path))
+    done(host)
+    path = host.path(drop_in_path(UNIT))
+    try:
+        spoil(path)
+    except PermissionError:
+        pytest.skip("only root gives files away")
+    assert names(done(host)) == [(f"file:{drop_in_path(UNIT)}", "update")]
+    assert done(host)["changes"] == []
+    assert not os.path.islink(path)
+
+
+def test_a_unit_that_is_enabled_for_this_boot_alone_is_not_enabled(tmp_path: Path) -> None:
+    host = Systemd(str(tmp_path))
+    done(host)
+    host.file = "enabled-runtime"
+    assert names(done(host)) == [("unit:bot.service", "enable")]
+    host.file = "enabled-runtime"
+    assert names(done(host, [{"name": UNIT, "state": "started", "enabled": "false"}])) == [("unit:bot.service", "disable")]
