@@ -5,12 +5,14 @@ not. It runs with `make prove` only: it shares its hosts with the journey.
 """
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,15 @@ from typing import Any
 import pytest
 import yaml
 from golive.audit import AuditLog
-from golive.canonical import fingerprint
+from golive.canonical import fingerprint, utc
+from golive.lab.vault_binary import vault_folder
 from golive.leaks.index import Index
 from golive.leaks.places import Search
 from golive.rehearsal.clients import AdminApi
-from golive.store import break_glass, client, nodes
+from golive.store import break_glass, bring_up, client, nodes, people, proving
 from golive.store.settings import Settings
+
+from tests.integration.store import postgres
 
 pytestmark = [pytest.mark.lab, pytest.mark.journey, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).resolve().parents[3]
@@ -97,6 +102,12 @@ class Lab:
 
     def requests(self, account: str = "wire") -> list[dict[str, Any]]:
         return list(self.exchange("GET", f"requests?account={account}")["requests"])
+
+    def logins(self, since: str, until: str) -> dict[str, int]:
+        """Count in the store's audit log who logged in between two times, by role."""
+        entries = [json.loads(line) for line in on("vault", "grep", "approle/login", "/var/log/vault/audit.log").splitlines()]
+        return dict(Counter(one["auth"]["metadata"]["role_name"] for one in entries if one["type"] == "response"
+                            and one["request"]["path"] == "auth/approle/login" and since <= one["time"] <= until and one.get("auth")))
 
     def versions(self, path: str) -> dict[str, Any]:
         read = client.login(self.settings, None).secrets.kv.v2.read_secret_metadata(path=path, mount_point="kv")
@@ -197,9 +208,16 @@ def test_bad_input_is_one_sentence(lab: Lab, arguments: list[str], words: str) -
 def test_a_token_is_rotated_and_everybody_who_holds_it_follows(lab: Lab) -> None:
     run(f"{OPERATE}/rotate_secrets.yml")  # ends what the test before has staged
     old = lab.secret(TOKEN, "token")
-    done = run(f"{OPERATE}/rotate_token.yml", "-e", f"rotate_reference=vault:kv/{TOKEN}#token",
-               "-e", f"rotate_proof_url=https://{lab.address['outside']}:9094/received")
+    asked = ["-e", f"rotate_reference=vault:kv/{TOKEN}#token", "-e", f"rotate_proof_url=https://{lab.address['outside']}:9094/received"]
+    predicted = run(f"{OPERATE}/rotate_token.yml", "--check", *asked)
+    assert predicted.code == 0, predicted.output[-3000:]
+    assert lab.secret(TOKEN, "token") == old
+    began = utc()
+    done = run(f"{OPERATE}/rotate_token.yml", *asked)
     assert done.code == 0, done.output[-4000:]
+    assert lab.logins(began, utc()) == {"kraken-micro-controller": 1}      # everything of a run with one login
+    assert predicted.changes() == done.changes()
+    assert {op for _, thing, op in done.changes() if thing.startswith("unit:")} == {"restart"}
     new = lab.secret(TOKEN, "token")
     assert new != old
     assert "new: status 200; old: status 401" in done.words
@@ -263,8 +281,12 @@ def test_a_single_node_is_restarted_and_unsealed(lab: Lab) -> None:
 
 def test_certificates_are_made_anew_while_the_bot_runs(lab: Lab) -> None:
     pid = health()["pid"]
+    predicted = run(f"{OPERATE}/rotate_certificates.yml", "--check")
+    assert predicted.code == 0, predicted.output[-3000:]
     done = run(f"{OPERATE}/rotate_certificates.yml")
     assert done.code == 0, done.output[-4000:]
+    assert predicted.changes() == done.changes()
+    assert ("vault", f"vault:{lab.settings.address}", "unseal") in done.changes()
     assert {host for host, thing, op in done.changes() if thing.startswith("certificate:")} == {"bot", "guard", "outside", "vault", "venue"}
     await_that(lambda: health()["reconciled"] is True, "the bot agrees with the venue again")
     assert health()["pid"] == pid
@@ -284,6 +306,75 @@ def test_the_hunt_is_clean_and_finds_a_core_dump_in_an_archive(lab: Lab) -> None
         assert secret not in found.output
     finally:
         on("bot", "rm", "-f", "/var/lib/systemd/coredump/core.bot.gz")
+
+
+LETTERS = 'length = 24\nrule "charset" { charset = "abcdefghijklmnopqrstuvwxyz0123456789" }'
+KEEPER = "kQ9x7LpA3zR1mV0nT5yB8c"
+
+
+@pytest.fixture
+def database(lab: Lab, tmp_path: Path) -> Iterator[postgres.Postgres]:
+    """A PostgreSQL server that the lab's store looks after, by the role secrets; afterwards the store is what code says again."""
+    gateway = lab.address["vault"].rpartition(".")[0] + ".1"
+    ours = INVENTORY.parent / "lab" / f"{lab.name}.store"
+    names = yaml.safe_load((INVENTORY.parent / "group_vars/rehearsal/building.yml").read_text())["secrets_keepers"]
+    with postgres.running(KEEPER, gateway) as server:
+        server.ask("keeper", KEEPER, "create role standing login password 'first'")
+        client.write_secret(client.login(lab.settings, None), "kv/kraken-micro/database/keeper", {"password": KEEPER}, replace=True)
+        digest = hashlib.sha256((vault_folder() / "postgresql-database-plugin").read_bytes()).hexdigest()
+        wants = {"mounts": {"database/": {"type": "database"}}, "password_policies": {"letters": LETTERS},
+                 "plugins": {"database/postgresql-database-plugin": {"sha256": digest, "command": "postgresql-database-plugin"}},
+                 "databases": {"database/trading": {
+                     "plugin_name": "postgresql-database-plugin", "username": "keeper", "password_policy": "letters",
+                     "allowed_roles": ["bot"], "secret": {"password": "vault:kv/kraken-micro/database/keeper#password"},
+                     "connection_url": "postgresql://{{username}}:{{password}}@%s:%d/postgres?sslmode=disable" % (gateway, server.port)}},
+                 "database_static_roles": {"database/bot": {"db_name": "trading", "username": "standing", "rotation_period": "24h"}}}
+        (tmp_path / "config.json").write_text(json.dumps({"secrets_config": wants, "secrets_plugins": True}))
+        play = tmp_path / "database.yml"
+        play.write_text(yaml.safe_dump([{"hosts": "stores", "gather_facts": False, "vars_files": [str(tmp_path / "config.json")],
+                                         "roles": ["secrets"]}]))
+        made = run(str(play))
+        assert made.code == 0, made.output[-4000:]
+        yield server
+        keepers = bring_up.Keepers(names, people.enrol(ours / "people", names), 2, ours / "shares", ours / "people")
+        root = bring_up._root(client.unauthenticated(lab.settings, 60), keepers)
+        for path in ("sys/mounts/database", "sys/policies/password/letters", "sys/plugins/catalog/database/postgresql-database-plugin",
+                     "kv/metadata/kraken-micro/database/keeper"):
+            root.delete(path)
+        root.auth.token.revoke_self()
+        play.write_text(yaml.safe_dump([{"hosts": "stores", "gather_facts": False, "roles": ["secrets"]}]))
+        again = run(str(play))
+        assert again.code == 0, again.output[-3000:]
+
+
+def test_a_database_password_is_rotated_and_what_is_not_in_code_is_drift(lab: Lab, database: postgres.Postgres) -> None:
+    gateway = lab.address["vault"].rpartition(".")[0] + ".1"
+    asked = ["-e", "rotate=database_password", "-e", "rotate_role=database/bot", "-e",
+             f"rotate_proof_url=postgres://{gateway}:{database.port}/postgres"]
+    before = proving.static_password(client.login(lab.settings, None), "database/bot")
+    predicted = run(f"{OPERATE}/rotate_secrets.yml", "--check", *asked)
+    assert predicted.code == 0, predicted.output[-3000:]
+    assert proving.static_password(client.login(lab.settings, None), "database/bot") == before
+    done = run(f"{OPERATE}/rotate_secrets.yml", *asked, "-vvvv", "--diff")
+    assert done.code == 0, done.output[-4000:]
+    assert predicted.changes() == done.changes() == {("controller", "vault_database_password:database/bot", "update")}
+    after = proving.static_password(client.login(lab.settings, None), "database/bot")
+    assert 'new: authenticated; old: password authentication failed for user "standing"' in done.words.replace('\\"', '"')
+    assert database.ask("standing", after[1], "select 1") == "1"
+    assert "password authentication failed" in database.ask("standing", before[1], "select 1", fails=True)
+    assert leaked(done, {"old": before[1], "new": after[1], "keeper": KEEPER}) == []
+    # A server that trusts anybody lets the old one in as well: the run ends red and says where to look.
+    database.trust()
+    trusted = run(f"{OPERATE}/rotate_secrets.yml", *asked)
+    assert trusted.code == 2
+    assert "the database did not refuse the old password" in trusted.words
+    assert "pg_hba.conf" in trusted.words
+    database.trust(False)
+    # The lab's own code knows of no database: drift names what is there and not in code, and removes nothing.
+    drift = run(f"{OPERATE}/drift.yml")
+    assert drift.code == 2
+    assert {("vault", "vault_mount:database/", "surplus"), ("vault", "vault_password_policy:letters", "surplus")} <= drift.changes()
+    assert database.ask("standing", proving.static_password(client.login(lab.settings, None), "database/bot")[1], "select 1") == "1"
 
 
 def agent_play(lab: Lab, place: Path) -> Path:

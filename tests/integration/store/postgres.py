@@ -27,6 +27,7 @@ class Postgres:
     bin: Path
     data: Path
     as_server: list[str]
+    address: str = "127.0.0.1"
 
     def trust(self, anybody: bool = True) -> None:
         """Let anybody in without a password, as a careless pg_hba.conf does, or take that back."""
@@ -44,13 +45,13 @@ class Postgres:
     def until(self, anybody: bool) -> None:
         """Wait until the server has read it."""
         deadline = time.monotonic() + 30
-        command = [str(self.bin / "psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "keeper", "-d", "postgres", "-wXAtc", "select 1"]
+        command = [str(self.bin / "psql"), "-h", self.address, "-p", str(self.port), "-U", "keeper", "-d", "postgres", "-wXAtc", "select 1"]
         while (subprocess.run(command, capture_output=True, check=False).returncode == 0) != anybody:
             assert time.monotonic() < deadline, "PostgreSQL did not read its configuration"
             time.sleep(0.1)
 
     def ask(self, user: str, password: str, statement: str, *, fails: bool = False) -> str:
-        command = [str(self.bin / "psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", user, "-d", "postgres", "-XAtc", statement]
+        command = [str(self.bin / "psql"), "-h", self.address, "-p", str(self.port), "-U", user, "-d", "postgres", "-XAtc", statement]
         environment = {**os.environ, "PGPASSWORD": password, "PGCONNECT_TIMEOUT": "20"}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert (done.returncode != 0) == fails, done.stderr
@@ -58,12 +59,12 @@ class Postgres:
 
 
 @contextmanager
-def running(password: str) -> Iterator[Postgres]:
-    """Start a server whose superuser `keeper` has this password; it is removed at the end."""
+def running(password: str, address: str = "127.0.0.1") -> Iterator[Postgres]:
+    """Start a server at an address whose superuser `keeper` has this password; it is removed at the end."""
     folder = binaries()
     assert folder is not None, "PostgreSQL's server is not installed: scripts/setup databases"
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         port = probe.getsockname()[1]
     root = Path(tempfile.mkdtemp(prefix="golive-pg-"))
     as_server = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -74,16 +75,18 @@ def running(password: str) -> Iterator[Postgres]:
     data = ["-D", str(root / "data")]
     keeper = ["-U", "keeper", "--pwfile", str(root / "pw"), "-A", "scram-sha-256", "--no-sync"]
     subprocess.run([*as_server, str(folder / "initdb"), *data, *keeper], check=True, capture_output=True, cwd="/")
-    listens = ["-p", str(port), "-k", str(root), "-h", "127.0.0.1", "-c", "fsync=off"]
+    listens = ["-p", str(port), "-k", str(root), "-h", address, "-c", "fsync=off"]
     server = subprocess.Popen([*as_server, str(folder / "postgres"), *data, *listens], cwd="/", stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
-        while subprocess.run([str(folder / "pg_isready"), "-h", "127.0.0.1", "-p", str(port)], capture_output=True, check=False).returncode:
+        while subprocess.run([str(folder / "pg_isready"), "-h", address, "-p", str(port)], capture_output=True, check=False).returncode:
             assert server.poll() is None, "PostgreSQL did not start"
             assert time.monotonic() < deadline, "PostgreSQL did not answer in time"
             time.sleep(0.1)
-        yield Postgres(port, folder, root / "data", as_server)
+        with (root / "data/pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {address.rpartition('.')[0]}.0/24 scram-sha-256\n")
+        yield Postgres(port, folder, root / "data", as_server, address)
     finally:
         subprocess.run([*as_server, str(folder / "pg_ctl"), *data, "-m", "immediate", "stop"], check=False, capture_output=True, cwd="/")
         server.wait()

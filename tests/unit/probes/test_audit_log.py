@@ -35,6 +35,16 @@ def test_a_device_that_stopped_lags_behind_the_other_one(tmp_path):
     assert found.facts["lags_s"] == [3540.0, 0.0]
 
 
+def test_lines_of_a_clock_that_had_jumped_are_no_young_lines(tmp_path):
+    found = seen(log(tmp_path, "a", "11:59:00", "14:00:00"), log(tmp_path, "b", "14:00:00", "11:59:50"))
+    assert (found.facts["ages_s"], found.facts["set_back_s"]) == ([0.0, 10.0], [7200.0, 7210.0])
+
+
+def test_a_clock_that_was_put_right_long_ago_or_lines_a_moment_out_of_order_are_no_jump(tmp_path):
+    found = seen(log(tmp_path, "a", "10:30:00", "09:00:00", "11:59:00"), log(tmp_path, "b", "11:59:01", "11:59:00"))
+    assert found.facts["set_back_s"] == [0.0, 1.0]
+
+
 def test_a_device_that_is_gone_is_named(tmp_path):
     assert seen(log(tmp_path, "a", "11:59:00"), str(tmp_path / "gone")).facts["missing"] == [str(tmp_path / "gone")]
 
