@@ -210,6 +210,8 @@ def _refuse_bypass() -> None:
     tags = tuple(context.CLIARGS.get("tags") or ())
     if tags not in {(), ("all",)}:
         used.append("--tags")
+    if len(context.CLIARGS.get("args") or ()) > 1:
+        used.append("more than one playbook in a call")
     if used:
         raise GoliveError(f"{', '.join(used)} would walk around a gate",
                           todo="run the whole playbook; it is idempotent and resumes by itself")
