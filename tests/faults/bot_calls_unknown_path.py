@@ -11,5 +11,5 @@ def _send(_world: Lab, client: Client) -> None:
 
 TRIALS = (
     bad_requests("protocol", _send, "exchange.traffic.endpoint", "exchange.traffic.headers",
-                 unwatched=("exchange.traffic.encoding", "exchange.order.decimal_precision")),
+                 unwatched=("exchange.traffic.encoding", "exchange.order.decimal_precision"), order=10),
 )

@@ -6,7 +6,10 @@ from .harness.ledger_breaks import Records, forged
 
 
 def _losing(records: Records, _now: float) -> Records:
-    return [{**one, "price": str(float(one["price"]) * 0.1)} if one["kind"] == "fill" and one["side"] == "sell" else one for one in records]
+    """Sales at a tenth of their price, and on the newest fill a fee that is more than a day may lose: some day of the window has it."""
+    last = [one for one in records if one["kind"] == "fill"][-1]
+    changed = [{**one, "fee": "50"} if one is last else one for one in records]
+    return [{**one, "price": str(float(one["price"]) * 0.1)} if one["kind"] == "fill" and one["side"] == "sell" else one for one in changed]
 
 
 TRIALS = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pytest
+
 from .harness import trial
 from .harness.fault import Fault, NotTaken, red
 from .harness.world import Verdicts, World
@@ -95,3 +97,40 @@ def test_a_break_that_fails_is_healed_and_told() -> None:
     (one,) = tried(world, broken)
     assert "the host is gone" in one.problem
     assert world.on == set()
+
+
+class Windows(Switches):
+    """A switch that stays on for two looks after it was switched off."""
+
+    left = 0
+
+    def observe(self, names: Iterable[str]) -> Verdicts:
+        found = super().observe(names)
+        if self.left and "a.one" in found:
+            self.left -= 1
+            found["a.one"] = ("fail", "still in the window")
+        return found
+
+
+def lingering(world: Windows) -> Fault:
+    def heal(_world: Switches) -> None:
+        world.on.clear()
+        world.left = 2
+
+    return Fault("switches", "venue", red("a.one"), lambda _world: world.on.add("a.one"), lambda _world: "switched", heal,
+                 lingers=True, settle_s=30)
+
+
+def test_a_break_waits_until_the_one_before_has_left_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(trial.time, "sleep", waited.append)
+    world = Windows()
+    assert [one.proven for one in tried(world, lingering(world), lingering(world))] == [True, True]
+    assert waited
+
+
+def test_what_turned_green_after_the_start_is_seen_green_before_its_break() -> None:
+    world = Windows()
+    world.left = 1
+    (one,) = tried(world, fault("a.one"))
+    assert one.proven

@@ -9,4 +9,5 @@ TRIALS = (
                beside=("arming.observed_just_before",)),
     cruelty("latency", {"ms": 400}, "exchange.api_latency", account="wire", settle_s=60, order=3,
             unwatched=("exchange.api_error_rate", "ledger.execution_rate_stable", "process.memory_sustained")),
+    cruelty("latency", {"ms": 400}, "exchange.api_latency@live", account="live", settle_s=90, order=8),
 )

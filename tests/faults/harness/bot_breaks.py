@@ -25,7 +25,12 @@ SHADOW = ("workloads.no_restarts", "ledger.paper_continuous_hours", "ledger.pape
           "alerts.cover_all_thresholds", "deploy.same_release_everywhere", "host.trusts_no_lab_ca")
 ANSWERS = ("for i in $(seq 100); do python3 -c 'import urllib.request as u; u.urlopen(\"http://127.0.0.1:%s/health\", timeout=2)' "
            "2>/dev/null && break; sleep 0.3; done")
-PORTS = {"shadow": "8001", "wire": "8002"}
+PORTS = {"shadow": "8001", "wire": "8002", "live": "8000"}
+#: what speaks of the live bot, or of what arms it, and asks the bot itself
+LIVE = ("exchange.api_error_rate@live", "exchange.api_latency@live", "process.memory_sustained@live", "ledger.order_success_rate@live",
+        "ledger.order_audit_trail@live", "ledger.daily_loss_within_limit@live", "ledger.performance_vs_paper",
+        "dashboard.serves_live_data@live", "dashboard.serves_live_data@daily", "logs.rotated_below_10mb@operate", "mode.switch_to_live",
+        "arming.ticket_valid", "ramp.stage_limits", "positions.protected", "risk.parameters_reviewed")
 
 
 def _restart(instance: str) -> str:

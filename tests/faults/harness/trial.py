@@ -56,8 +56,7 @@ def chain(world: World, faults: Sequence[Named], seed: str, *, full: bool = Fals
     for name, number, fault in faults:
         outcome = Outcome(name, number, world.name, fault)
         outcomes.append(outcome)
-        dark = [f"{one}: {start[one][0]} ({start[one][1][:200]})" for one in fault.red if one not in green]
-        dark += [f"{one} is still red from a break before" for one in fault.red if one in lingering]
+        dark = _lit(world, fault, green, lingering, max([one.declared.settle_s for one in outcomes if one.declared.lingers], default=0.0))
         if dark:
             outcome.problem = "not green before the break: " + "; ".join(dark)
         else:
@@ -67,6 +66,19 @@ def chain(world: World, faults: Sequence[Named], seed: str, *, full: bool = Fals
         told(outcome)
     _last(world, outcomes, green)
     return outcomes
+
+
+def _lit(world: World, fault: Fault, green: set[str], lingering: set[str], patience: float) -> list[str]:
+    """Wait until what a break before left in a window has passed, look again at what was not green at first; return what still is not."""
+    waiting = [one for one in fault.red if one in lingering]
+    wanted = waiting + [one for one in fault.red if one not in green and one not in lingering]
+    if not wanted:
+        return []
+    seen = _settled(world, wanted, patience if waiting else 0.0)
+    lit = {one for one in wanted if seen[one][0] == "pass"}
+    green |= lit
+    lingering -= lit
+    return [f"{one}: {seen[one][0]} ({seen[one][1][:200]})" for one in wanted if one not in lit]
 
 
 def _sample(world: World, seed: str) -> set[str]:

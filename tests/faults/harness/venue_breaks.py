@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from .bot_breaks import SHADOW, WIRE
+from .bot_breaks import LIVE, PORTS, SHADOW, WIRE
 from .fault import Fault, NotTaken, red
 from .lab import Lab
 
@@ -28,12 +28,12 @@ PREFIX = "vault:kv/kraken-micro/exchange/"
 # A bot that went back to paper because the venue failed stays there until somebody says why it may trade again.
 RELEASE = """
 python3 -c 'import json, urllib.request as u
-h = json.load(u.urlopen("http://127.0.0.1:8002/health"))
+h = json.load(u.urlopen("http://127.0.0.1:PORT/health"))
 raise SystemExit(not h["latches"]["failsafe"])' || exit 0
-systemctl stop bot-wire
+systemctl stop bot-INSTANCE
 cd /opt/bot/current/app
-su -s /bin/sh bot -c 'bin/bot release --config /etc/bot/wire.json --latch failsafe --by faults --reason "a break was healed"'
-systemctl start bot-wire
+su -s /bin/sh bot -c 'bin/bot release --config /etc/bot/INSTANCE.json --latch failsafe --by faults --reason "a break was healed"'
+systemctl start bot-INSTANCE
 """
 
 
@@ -143,7 +143,7 @@ def other_key(name: str, rights: Sequence[str], addresses: Sequence[str] | None,
 def cruelty(name: str, params: dict[str, Any], *controls: str, account: str | None = None, **more: Any) -> Fault:
     """Return the fault by which the venue is cruel. Whatever looks at a window of the bot's trading suffers with it: not watched."""
     expected = {**red(*controls), **more.pop("verdicts", {})}
-    quiet = tuple(one for one in (*WIRE, *SHADOW, *more.pop("unwatched", ())) if one not in expected)
+    quiet = tuple(one for one in (*WIRE, *SHADOW, *LIVE, *more.pop("unwatched", ())) if one not in expected)
 
     def break_(world: Lab) -> None:
         made = world.admin("POST", "cruelties", {"name": name, "for_s": 900, "account": account, "params": params})
@@ -157,7 +157,9 @@ def cruelty(name: str, params: dict[str, Any], *controls: str, account: str | No
 
     def heal(world: Lab) -> None:
         world.admin("DELETE", "cruelties/" + world.kept.pop("cruelty"))
-        world.on("bot", RELEASE)
+        for instance in PORTS if account is None else (account,):
+            if "active" in world.on("bot", f"systemctl is-active bot-{instance} || true").split():
+                world.on("bot", RELEASE.replace("PORT", PORTS[instance]).replace("INSTANCE", instance))
 
     return Fault("lab", "venue", expected, break_, confirm, heal, unwatched=quiet, **more)
 
@@ -178,4 +180,5 @@ def bad_requests(rule: str, send: Callable[[Lab, Client], None], *controls: str,
             time.sleep(1)  # the verdict about a stop falls seconds after the entry
         raise NotTaken(f"the judge counts neither fail nor unjudged of {rule}")
 
-    return Fault("lab", "venue", red(*controls), break_, confirm, lambda world: None, lingers=True, settle_s=140, order=9, **more)
+    return Fault("lab", "venue", red(*controls), break_, confirm, lambda world: None, lingers=True,
+                 **{"settle_s": 140, "order": 9, **more})
