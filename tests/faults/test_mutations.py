@@ -57,7 +57,8 @@ def test_a_batch_holds_only_what_can_be_told_apart_and_all_are_in_one() -> None:
 @pytest.mark.parametrize(("one", "other", "same"), [
     (change(1), change(2), True), (change(1), change(2, "vault"), False), (change(1), change(2, path="/etc/golive/b.json"), False),
     (change(1, path="/opt/x"), change(2, path="/opt/x/y"), True), (change(1, path="/opt/x"), change(2, path="/opt/xy"), False),
-    (change(1, controls=("a.b",)), change(2, "vault", "/x", ("a.b",)), True),
+    (change(1, controls=("a.b",)), change(2, "bot", "/x", ("a.b",)), True),
+    (change(1, controls=("a.b",)), change(2, "vault", "/x", ("a.b",)), False),      # red on another host is another red
 ])
 def test_what_touches_the_same_thing_or_would_be_named_by_the_same_control_collides(one: Mutation, other: Mutation, same: bool) -> None:
     assert one.collides(other) is same
@@ -70,6 +71,7 @@ def test_only_its_own_object_on_its_own_host_or_its_own_control_names_a_change()
     assert drifting.matches(one, seen(("vault", "file:/etc/golive/a.json", "update"))) == []
     assert drifting.matches(one, seen(("bot", "file:/etc/golive/b.json", "update"), red=("c.d",))) == []
     assert drifting.matches(one, seen(red=("a.b",))) == ["a.b on bot"]
+    assert drifting.matches(change(1, "vault", controls=("a.b",)), seen(red=("a.b",))) == []
     assert drifting.matches(one, seen(("bot", "problem:/etc/golive/a.json is a link", "blocked")))
 
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from typing import Any, Dict, Optional
 
 from ..errors import Undecided
@@ -18,7 +19,7 @@ ASK = {"directory": "str; required; arming directory of the host", "system": "st
        "unit": "str; optional; the live unit, default bot-live.service"}
 FACTS = {"valid": "bool; signatures, people, subject, epoch and window hold", "state": "str; none | valid | expired | voided | refused",
          "reason": "str", "code": "str", "voided": "bool", "expired": "bool", "exit_only": "bool", "key_stored": "bool",
-         "key_as_signed": "bool; this host can open the stored key, and it is the one whose fingerprint the people signed",
+         "key_as_signed": "bool; the stored key is root's alone, this host can open it, and it is the one that the people signed",
          "signers_distinct": "int; persons", "people": "list of str", "roles": "list of str", "stage": "str", "expires": "str; UTC",
          "digest": "str", "key_fingerprint": "str", "epoch": "int; of this host", "unit_running": "bool",
          "release_running": "bool; the running unit works in the release that was signed"}
@@ -54,7 +55,11 @@ def observe(ask: Dict[str, Any], look: Look) -> Dict[str, Any]:
 
 def _key_fingerprint(look: Look) -> Optional[str]:
     """Return the fingerprint of the public half of the key that the unit would be given at its next start, None if it gets none."""
-    if not os.path.exists(CREDENTIAL):
+    try:
+        found = os.lstat(CREDENTIAL)
+    except FileNotFoundError:
+        return None
+    if (found.st_mode, found.st_uid) != (stat.S_IFREG | 0o600, 0):
         return None
     done = look.run(["systemd-creds", "decrypt", "--name=" + CREDENTIAL_NAME, CREDENTIAL, "-"])
     try:

@@ -3,7 +3,7 @@
 Many are made at once where they cannot be mistaken for each other, then one drift run looks, then all are undone. What was not named is
 made again with fewer beside it, at last alone: what then is not seen at all has survived, and its number is the counterexample.
 
-    --seed S    --count N    --first NUMBER    --widths 60,8,1    --again    --replay NUMBER
+    --seed S    --count N    --first NUMBER    --widths 60,8,1    --again    --replay NUMBER    --clean N
 """
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ from golive.session import ROOT, reports_of
 
 from ..harness import bound, compiled
 from ..harness.lab import INVENTORY, Lab
-from . import surroundings
+from . import surroundings, untouched
 from .hosts import Ground, Mutation
 
 RECORD = ROOT / "tests/records/drift_campaign.json"
 DRIFT = "playbooks/operate/drift.yml"
+CONTROLLER = "controller"
 MADE = ("create", "install", "apply", "start", "enable", "update", "restart")
 
 
@@ -46,6 +47,8 @@ class Seen:
     run: str
     took_s: float
     unreached: set[str] = field(default_factory=set)
+    event: str = "nobody touched it"
+    fresh: list[str] = field(default_factory=list)     # controls that were green in the run before
 
 
 def ground(world: Lab) -> Ground:
@@ -105,7 +108,8 @@ def matches(one: Mutation, seen: Seen) -> list[str]:
             blocked = name.startswith("problem:") and wanted.split(":", 1)[1] in name
             if blocked or (same and (not ops or op in ops)):
                 words.append(f"{op} {name}"[:160])
-    return words + [f"{control} on {subject}" for control, subject in seen.red if control in one.controls]
+    return words + [f"{control} on {subject}" for control, subject in seen.red
+                    if control in one.controls and subject in (one.host, CONTROLLER)]
 
 
 def batches(todo: Sequence[Mutation], size: int) -> Iterable[list[Mutation]]:
@@ -144,6 +148,18 @@ class Campaign:
         self.clean.append(seen)
         self.baseline = seen
         print(f"untouched: {len(seen.objects)} objects differ, {len(seen.red)} controls red or undecided ({seen.took_s:.0f} s)", flush=True)
+        return seen
+
+    def silent(self, number: int) -> Seen:
+        """Let something happen that is nobody's hand, and look."""
+        before = self.baseline
+        event, act = untouched.EVENTS[number % len(untouched.EVENTS)]
+        act(self.world)
+        seen = self.untouched()
+        seen.event = event
+        seen.fresh = sorted(f"{control} on {subject}: {words[:200]}" for (control, subject), words in seen.red.items()
+                            if before is not None and (control, subject) not in before.red)
+        print(f"{number}: {event}: {sorted(seen.objects)} {seen.fresh}", flush=True)
         return seen
 
     def judge(self, batch: Sequence[Mutation]) -> list[Row]:
@@ -216,6 +232,17 @@ def run(world: Lab, todo: Sequence[Mutation], widths: Sequence[int], told: Any, 
     return list(rows.values()), campaign
 
 
+def clean(world: Lab, count: int, seed: str, before: dict[str, Any]) -> int:
+    """Look `count` times at a lab that nobody touched, after one look that says what is red anyway; 2 for a false alarm."""
+    campaign = Campaign(world)
+    first = len(before["clean"])
+    campaign.untouched()
+    for number in range(first, first + count):
+        campaign.silent(number)
+        write([], campaign, seed, before)
+    return 2 if any(one.objects or one.fresh for one in campaign.clean) else 0
+
+
 def kept(seed: str) -> dict[str, Any]:
     """Return the record of this seed as far as it goes: rows by number, and the drift runs on the untouched lab."""
     if not RECORD.is_file():
@@ -229,7 +256,8 @@ def write(fresh: Sequence[Row], campaign: Campaign, seed: str, before: dict[str,
     new = {row.mutation.number: {"number": row.mutation.number, "host": row.mutation.host, "family": row.mutation.family,
                                  "what": row.mutation.what, "outcome": row.outcome, "said": row.said} for row in fresh}
     rows = sorted([one for one in before["rows"] if one["number"] not in new] + list(new.values()), key=lambda one: int(one["number"]))
-    clean = [*before["clean"], *({"run": one.run, "red": len(one.red), "took_s": round(one.took_s, 1),
+    clean = [*before["clean"], *({"run": one.run, "event": one.event, "red": len(one.red), "fresh": one.fresh,
+                                  "took_s": round(one.took_s, 1),
                                   "objects": sorted(f"{op} {name} on {host}" for host, name, op in one.objects)} for one in campaign.clean)]
     write_atomic(RECORD, (json.dumps(body(rows, clean, seed), indent=1, ensure_ascii=False) + "\n").encode(), 0o644)
 
@@ -252,9 +280,12 @@ def body(rows: Sequence[dict[str, Any]], clean: Sequence[dict[str, Any]], seed: 
                "detected, percent": round(100 * detected / made, 1) if made else 0,
                "named right, percent": round(100 * count["named"] / made, 1) if made else 0,
                "drift runs on the untouched lab": len(clean),
-               "of them that named a managed object": sum(bool(one["objects"]) for one in clean), "seed": seed}
+               "of them that named a managed object": sum(bool(one["objects"]) for one in clean),
+               "of them that turned a control red": sum(bool(one["fresh"]) for one in clean), "seed": seed}
     notes = [f"{one['outcome']}: number {one['number']}, {one['family']} on {one['host']}: {one['what']}"
              + (f" (seen: {', '.join(one['said'])})" if one["said"] else "") for one in rows if one["outcome"] in ("survived", "seen")]
+    notes += [f"false alarm: {one['event']}, and drift named {', '.join((one['objects'] + one['fresh'])[:3])}" for one in clean
+              if one["objects"] or one["fresh"]]
     return {"title": "Changes behind golive's back", "at": utc(), "bound": bound.now("drift_campaign"), "figures": figures,
             "families": families, "clean": clean, "rows": rows,
             "about": "Random changes to what golive manages or observes on the lab's hosts; the drift playbook has to name object or "
@@ -273,6 +304,8 @@ def main() -> int:
     parser.add_argument("--baseline", default="", metavar="RUN", help="a drift run that looked at the untouched lab just before")
     parser.add_argument("--again", action="store_true", help="only those of the record that were not named")
     parser.add_argument("--replay", type=int)
+    parser.add_argument("--clean", type=int, default=0, metavar="N",
+                        help="change nothing: N drift runs, each behind something that happens to every host, on the record of this seed")
     parser.add_argument("--dry", action="store_true", help="write no record")
     options = parser.parse_args()
     world = Lab()
@@ -281,6 +314,8 @@ def main() -> int:
         numbers = [options.replay] if options.replay is not None else range(options.first, options.first + options.count)
         alone = options.replay is not None or options.dry
         before = {"rows": [], "clean": []} if alone else kept(options.seed)
+        if options.clean:
+            return clean(world, options.clean, options.seed, before)
         there = {one["number"] for one in before["rows"] if one["outcome"] == "named"}
         if options.again:
             numbers = sorted(one["number"] for one in before["rows"])

@@ -18,6 +18,8 @@ KEPT = "/run/golive-mutations"
 OBSERVERS = ("/etc/ssh", "/etc/sudoers", "/root", "/home/golive", "/etc/golive/firewall.nft", "/etc/shadow", "/etc/passwd")
 #: touches whatever is looked at on this host: nothing else is changed there at the same time
 EVERYTHING = "*"
+STORED_KEY = "/etc/golive/arm/exchange_key.cred"
+LIVE_UNIT = "bot-live.service"
 HARMLESS = "\n# golive mutation\n"
 
 
@@ -39,7 +41,7 @@ class Mutation:
 
     def collides(self, other: Mutation) -> bool:
         """Return whether the two cannot be told apart, or undo each other, in one drift run."""
-        if set(self.controls) & set(other.controls):
+        if self.host == other.host and set(self.controls) & set(other.controls):
             return True
         if self.host == other.host and EVERYTHING in (*self.touches, *other.touches):
             return True
@@ -59,9 +61,14 @@ class Ground:
     instances: tuple[str, ...]
 
     def of(self, *kinds: str) -> list[tuple[str, str]]:
-        """Return (host, name) of the objects of these kinds."""
-        return [(host, one.split(":", 1)[1]) for host, every in sorted(self.objects.items()) for one in sorted(every)
-                if one.split(":", 1)[0] in kinds]
+        """Return (host, name) of the objects of these kinds.
+
+        Not what belongs to a live bot where none runs: whether it is stopped, masked or without its key is then not golive's to decide
+        (the kill switch leaves it so).
+        """
+        found = [(host, one.split(":", 1)[1]) for host, every in sorted(self.objects.items()) for one in sorted(every)
+                 if one.split(":", 1)[0] in kinds]
+        return [one for one in found if "live" in self.instances or one[1] not in (STORED_KEY, LIVE_UNIT)]
 
 
 Maker = Callable[[int, random.Random, Ground], Mutation]
@@ -105,7 +112,9 @@ def managed_file(number: int, rng: random.Random, ground: Ground) -> Mutation:
     family, what, script = rng.choice(FILE_CHANGES)
     do, undo = _copied(number, path, script)
     names = tuple((f"{kind}:{path}", ()) for kind in ("file", "certificate", "applied"))
-    return Mutation(number, host, f"file {family}", f"{path}: {what}", do, undo, names, (), (path,))
+    # The act that arms writes the key, no role does: it is looked at with its ticket.
+    controls = ("arming.ticket_valid",) if path == STORED_KEY else ()
+    return Mutation(number, host, f"file {family}", f"{path}: {what}", do, undo, names, controls, (path,))
 
 
 DIRECTORY_CHANGES = (("mode", "writable for all", "chmod o+w \"$P\""), ("mode", "closed", "chmod 0700 \"$P\"; chmod u-w \"$P\""),
@@ -171,7 +180,9 @@ def unit_state(number: int, rng: random.Random, ground: Ground) -> Mutation:
     ))
     names = ((f"unit:{unit}", ops), (f"file:{drop}", ()), (f"file:{run}", ()))
     family = "unit drop-in" if "drop-in" in what else f"unit {what.split()[0]}"
-    return Mutation(number, host, family, f"{unit}: {what}", do, undo, names, (), (f"unit:{unit}",))
+    # Whether the live bot runs is decided by the act that arms it, and asked with its ticket.
+    controls = ("mode.switch_to_live",) if unit == LIVE_UNIT and "drop-in" not in what else ()
+    return Mutation(number, host, family, f"{unit}: {what}", do, undo, names, controls, (f"unit:{unit}",))
 
 
 def account(number: int, rng: random.Random, ground: Ground) -> Mutation:
@@ -185,7 +196,8 @@ def account(number: int, rng: random.Random, ground: Ground) -> Mutation:
     do = f"mkdir -p {kept}; cp -a {files} {kept}/; {script}"
     undo = f"if test -d {kept}; then cp -a {kept}/passwd {kept}/group {kept}/shadow {kept}/gshadow /etc/; rm -rf {kept}; fi"
     return Mutation(number, host, "account", f"{user}: {what}", do, undo,
-                    ((f"user:{user}", ()), (f"member:sudo/{user}", ()), (f"group:{user}", ())), (), ("accounts",))
+                    ((f"user:{user}", ()), (f"member:sudo/{user}", ()), (f"group:{user}", ())),
+                    ("host.root_access",) if "sudo" in what else (), ("accounts",))
 
 
 def login_key(number: int, rng: random.Random, ground: Ground) -> Mutation:

@@ -15,6 +15,13 @@ from ..harness.venue_breaks import deliver, mint, restore
 from . import hosts
 from .hosts import KEPT, Ground, Mutation
 
+BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+TAKEN_OUT = """import sys
+own, whole = (open(one).read() for one in sys.argv[1:])
+assert own in whole
+open(sys.argv[2], "w").write(whole.replace(own, ""))
+"""
+
 
 def _edited(number: int, path: str, script: str) -> tuple[str, str]:
     """Change a file that must keep its inode (a container mounts it)."""
@@ -69,19 +76,11 @@ def trust_store(number: int, rng: random.Random, ground: Ground) -> Mutation:
     what, script = rng.choice((("taken away", f"rm {quoted}"),
                                ("another authority", "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3 "
                                                      f"-subj /CN=other -keyout /dev/null -out {quoted} 2>/dev/null"),
-                               ("out of the bundle", "sed -i '1,20d' /etc/ssl/certs/ca-certificates.crt")))
-    do = f"mkdir -p {KEPT}; cp -a {quoted} {kept}; cp -a /etc/ssl/certs/ca-certificates.crt {kept}.bundle; {script}"
-    undo = (f"if test -f {kept}; then cp -a {kept} {quoted}; cp -a {kept}.bundle /etc/ssl/certs/ca-certificates.crt; "
+                               ("out of the bundle", f"python3 - {quoted} {BUNDLE} <<'X'\n{TAKEN_OUT}X")))
+    do = f"mkdir -p {KEPT}; cp -a {quoted} {kept}; cp -a {BUNDLE} {kept}.bundle; {script}"
+    undo = (f"if test -f {kept}; then cp -a {kept} {quoted}; cp -a {kept}.bundle {BUNDLE}; "
             f"rm -f {kept} {kept}.bundle; fi")
     return Mutation(number, host, "trust store", f"{path}: {what}", do, undo, ((f"trust:{path}", ()),), (), ("trust", path))
-
-
-def kernel_setting(number: int, rng: random.Random, ground: Ground) -> Mutation:
-    """Change a setting of the kernel that golive sets, past its file."""
-    host = _any_host(rng, ground)
-    name, other = rng.choice((("net.ipv4.conf.all.accept_redirects", "1"), ("net.ipv4.conf.all.send_redirects", "1")))
-    return Mutation(number, host, "sysctl", f"{name} = {other}", f"sysctl -qw {name}={other}", f"sysctl -qw {name}=0",
-                    ((f"sysctl:{name}", ()), ("unit:systemd-sysctl.service", ())), (), (name,))
 
 
 def starter(number: int, rng: random.Random, ground: Ground) -> Mutation:
@@ -107,7 +106,7 @@ def privilege(number: int, rng: random.Random, ground: Ground) -> Mutation:
         ("a second user 0", f"mkdir -p {KEPT}; cp -a /etc/passwd {KEPT}/{number}; echo '{name}:x:0:0::/root:/bin/sh' >> /etc/passwd",
          f"if test -f {KEPT}/{number}; then cp -a {KEPT}/{number} /etc/passwd; rm {KEPT}/{number}; fi", (f"user:{name}",)),
     ))
-    return Mutation(number, host, "sudoers and root", what, do, undo, tuple((one, ()) for one in objects), (),
+    return Mutation(number, host, "sudoers and root", what, do, undo, tuple((one, ()) for one in objects), ("host.root_access",),
                     (hosts.EVERYTHING,) if "user 0" in what else ("accounts",))
 
 
@@ -116,7 +115,7 @@ def listener(number: int, rng: random.Random, ground: Ground) -> Mutation:
     port = rng.choice((8003, 9999, 31337))
     do = f"systemd-run -q --unit mutation{number} python3 -m http.server {port}"
     return Mutation(number, "bot", "port", f"a listener on 0.0.0.0:{port}", do, f"systemctl stop mutation{number} || true", (),
-                    ("dashboard.local_only", "network.listeners"), ("listener",))
+                    ("network.listeners",), ("listener",))
 
 
 def second_process(number: int, rng: random.Random, ground: Ground) -> Mutation:
@@ -261,10 +260,12 @@ def audit_line(number: int, rng: random.Random, ground: Ground) -> Mutation:
                     by_plan=True)
 
 
+#: Not among them: settings of the kernel. Containers share the kernel of their machine, so golive sets none there (base_kernel_control);
+#: what lies in /etc/sysctl.d is a managed file like others.
 #: maker -> how often it is drawn, out of the sum
 MAKERS = ((hosts.managed_file, 44), (hosts.managed_directory, 14), (hosts.managed_link, 3), (hosts.release_file, 6),
           (hosts.unit_state, 14), (hosts.account, 6), (hosts.login_key, 3), (hosts.package, 9), (firewall_rules, 5), (route, 3),
-          (name_service, 4), (trust_store, 5), (kernel_setting, 2), (starter, 3), (privilege, 3), (listener, 3),
+          (name_service, 4), (trust_store, 5), (starter, 3), (privilege, 3), (listener, 3),
           (second_process, 3), (store_policy, 5), (key_right, 3),
           (ledger_line, 9), (ticket, 4), (audit_line, 4))
 
