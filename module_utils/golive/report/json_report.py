@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 from ..errors import GoliveError
 from .model import Control, Report
 
@@ -41,6 +39,8 @@ def text(report: Report) -> str:
 
 def validate(data: Any) -> None:
     """Raise GoliveError with place and reason where `data` does not fit the schema."""
+    import jsonschema  # noqa: PLC0415 (only who writes a report pays for it)
+
     error = jsonschema.exceptions.best_match(_validator().iter_errors(data))
     if error is not None:
         place = "/".join(str(part) for part in error.absolute_path) or "top level"
@@ -48,9 +48,10 @@ def validate(data: Any) -> None:
 
 
 @cache
-def _validator() -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(json.loads(_SCHEMA.read_text("utf-8")),
-                                           format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
+def _validator() -> Any:
+    import jsonschema  # noqa: PLC0415
+
+    return jsonschema.Draft202012Validator(json.loads(_SCHEMA.read_text("utf-8")))
 
 
 def _summary(report: Report) -> dict[str, Any]:
