@@ -175,3 +175,11 @@ async def test_a_restart_folds_to_the_same_state(make: Any, venue: FakeOrders, e
     _, again = open_ledger()
     assert again == state
     assert again.latches.breaker == "loss"
+
+
+async def test_orders_of_a_minute_ago_are_forgotten_without_another_order(make: Any, entry: Intent, clock: Any) -> None:
+    execution, _, _ = make()
+    await execution.place(entry)
+    assert execution.sent_last_minute() == 1
+    clock.now += 60
+    assert execution.sent_last_minute() == 0

@@ -332,7 +332,7 @@ class Engine:
             spread_fraction=(price.ask - price.bid) / price.ask if price is not None else None,
             balance=balance_or_none,
             venue_status=self.market.status,
-            orders_last_minute=len(self._execution.sent) if self._execution is not None else 0,
+            orders_last_minute=self._execution.sent_last_minute() if self._execution is not None else 0,
             unresolved_orders=len(self.book.unresolved()),
             unprotected_positions=len(self._naked()) if self.real else 0,
             reconciled=self.reconciled or not self.real,

@@ -62,7 +62,11 @@ class Execution:
     ) -> None:
         self._ledger, self._book, self._orders = ledger, book, orders
         self._metrics, self._faults, self._clock, self._sleep = metrics, faults, clock, sleep
-        self.sent: list[float] = []
+        self._sent: list[float] = []
+
+    def sent_last_minute(self) -> int:
+        """Return how many orders were sent in the last 60 s: also while none is sent, or a bot at its limit would stay there for ever."""
+        return sum(at > self._clock() - 60 for at in self._sent)
 
     async def place(self, intent: Intent) -> Order | None:
         """Send an order and wait for what becomes of it. None: refused, or still not known (`Book.unresolved`)."""
@@ -159,7 +163,7 @@ class Execution:
             self._ledger.append("order_closed", client_id=order.client_id, status=state.status, simulated=False)
 
     def _request(self, intent: Intent, name: str, attempt: int) -> None:
-        self.sent = [at for at in self.sent if at > self._clock() - 60] + [self._clock()]
+        self._sent = [at for at in self._sent if at > self._clock() - 60] + [self._clock()]
         if self._faults.on("ledger_skips_requests") and intent.action == "entry":
             self._book.apply(_request_record(intent, name, self._clock()))
             return
