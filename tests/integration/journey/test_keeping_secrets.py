@@ -5,7 +5,9 @@ not. It runs with `make prove` only: it shares its hosts with the journey.
 """
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import json
 import os
 import subprocess
@@ -29,6 +31,7 @@ from golive.store import break_glass, bring_up, client, nodes, people, proving
 from golive.store.settings import Settings
 
 from tests.integration.store import postgres
+from tests.unit.store.test_proving import service
 
 pytestmark = [pytest.mark.lab, pytest.mark.journey, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).resolve().parents[3]
@@ -108,6 +111,16 @@ class Lab:
         entries = [json.loads(line) for line in on("vault", "grep", "approle/login", "/var/log/vault/audit.log").splitlines()]
         return dict(Counter(one["auth"]["metadata"]["role_name"] for one in entries if one["type"] == "response"
                             and one["request"]["path"] == "auth/approle/login" and since <= one["time"] <= until and one.get("auth")))
+
+    def delete(self, *paths: str) -> None:
+        """Take from the store what a test put there, by the people's shares."""
+        ours = INVENTORY.parent / "lab" / f"{self.name}.store"
+        names = yaml.safe_load((INVENTORY.parent / "group_vars/rehearsal/building.yml").read_text())["secrets_keepers"]
+        keepers = bring_up.Keepers(names, people.enrol(ours / "people", names), 2, ours / "shares", ours / "people")
+        root = bring_up._root(client.unauthenticated(self.settings, 60), keepers)
+        for path in paths:
+            root.delete(path)
+        root.auth.token.revoke_self()
 
     def versions(self, path: str) -> dict[str, Any]:
         read = client.login(self.settings, None).secrets.kv.v2.read_secret_metadata(path=path, mount_point="kv")
@@ -225,6 +238,27 @@ def test_a_token_is_rotated_and_everybody_who_holds_it_follows(lab: Lab) -> None
     assert leaked(done, {"old": old, "new": new}) == []
 
 
+def test_a_key_that_signs_jwts_is_rotated_at_a_service_that_checks_them(lab: Lab) -> None:
+    path = "kraken-micro/api/signing"
+    client.write_secret(client.login(lab.settings, None), f"kv/{path}", {"key": KEEPER}, replace=True)
+
+    def verify(token: str) -> int:
+        text, _, signature = token.rpartition(".")
+        good = hmac.new(lab.secret(path, "key").encode(), text.encode(), hashlib.sha256).digest()
+        return 200 if hmac.compare_digest(base64.urlsafe_b64encode(good).rstrip(b"=").decode(), signature) else 403
+
+    with service(verify) as url:
+        done = run(f"{OPERATE}/rotate_token.yml", "-e", f"rotate_reference=vault:kv/{path}#key", "-e", "rotate_proof=jwt", "-e",
+                   f"rotate_proof_url={url}", "-vvvv")
+    assert done.code == 0, done.output[-3000:]
+    assert "new: status 200; old: status 403" in done.words
+    new = lab.secret(path, "key")
+    assert new != KEEPER
+    assert leaked(done, {"old": KEEPER, "new": new}) == []
+    assert [one["destroyed"] for _, one in sorted(lab.versions(path).items(), key=lambda one: int(one[0]))][-2:] == [True, False]
+    lab.delete(f"kv/metadata/{path}")
+
+
 def test_the_glass_is_broken_on_record_and_closed_again(lab: Lab) -> None:
     refused = run(f"{OPERATE}/break_glass.yml", "-e", "break_glass_who=ada")
     assert refused.code == 2
@@ -316,8 +350,6 @@ KEEPER = "kQ9x7LpA3zR1mV0nT5yB8c"
 def database(lab: Lab, tmp_path: Path) -> Iterator[postgres.Postgres]:
     """A PostgreSQL server that the lab's store looks after, by the role secrets; afterwards the store is what code says again."""
     gateway = lab.address["vault"].rpartition(".")[0] + ".1"
-    ours = INVENTORY.parent / "lab" / f"{lab.name}.store"
-    names = yaml.safe_load((INVENTORY.parent / "group_vars/rehearsal/building.yml").read_text())["secrets_keepers"]
     with postgres.running(KEEPER, gateway) as server:
         server.ask("keeper", KEEPER, "create role standing login password 'first'")
         client.write_secret(client.login(lab.settings, None), "kv/kraken-micro/database/keeper", {"password": KEEPER}, replace=True)
@@ -336,12 +368,8 @@ def database(lab: Lab, tmp_path: Path) -> Iterator[postgres.Postgres]:
         made = run(str(play))
         assert made.code == 0, made.output[-4000:]
         yield server
-        keepers = bring_up.Keepers(names, people.enrol(ours / "people", names), 2, ours / "shares", ours / "people")
-        root = bring_up._root(client.unauthenticated(lab.settings, 60), keepers)
-        for path in ("sys/mounts/database", "sys/policies/password/letters", "sys/plugins/catalog/database/postgresql-database-plugin",
-                     "kv/metadata/kraken-micro/database/keeper"):
-            root.delete(path)
-        root.auth.token.revoke_self()
+        lab.delete("sys/mounts/database", "sys/policies/password/letters", "sys/plugins/catalog/database/postgresql-database-plugin",
+                   "kv/metadata/kraken-micro/database/keeper")
         play.write_text(yaml.safe_dump([{"hosts": "stores", "gather_facts": False, "roles": ["secrets"]}]))
         again = run(str(play))
         assert again.code == 0, again.output[-3000:]
@@ -404,7 +432,7 @@ def authenticated() -> bool | None:
 
 
 def test_the_agent_delivers_to_the_bots_unit_and_the_bot_outlives_a_sealed_store(lab: Lab, tmp_path: Path) -> None:
-    play = agent_play(lab, tmp_path)
+    play, began = agent_play(lab, tmp_path), utc()
     first = run(str(play))
     assert first.code == 0, first.output[-5000:]
     file = "/run/golive-agent/wire/secrets/exchange_key"
@@ -417,6 +445,7 @@ def test_the_agent_delivers_to_the_bots_unit_and_the_bot_outlives_a_sealed_store
     second = run(str(play))
     assert second.code == 0, second.output[-3000:]
     assert "changed=0" in next(line for line in second.output.splitlines() if line.startswith("bot "))
+    assert lab.logins(began, utc())["kraken-micro-wire"] == 1         # the process' own login, renewed and not repeated
     await_that(lambda: health()["reconciled"] is True, "the bot agrees with the venue")
     # A rotation waits for the agent: the new key is delivered, then the bot is restarted.
     rotated = run(f"{OPERATE}/rotate_secrets.yml", "-e", f"rotate_agent_file={file}")

@@ -1,9 +1,13 @@
-"""A real store on loopback: HashiCorp Vault with integrated storage and TLS, in a folder of the test's own."""
+"""A real store on loopback: HashiCorp Vault with integrated storage and TLS, in a folder of the test's own.
+
+`GOLIVE_STORE_PROGRAM` names another server of the same API instead (OpenBao's `bao`), with its plugins beside it.
+"""
 from __future__ import annotations
 
 import datetime
 import ipaddress
 import json
+import os
 import socket
 import subprocess
 import time
@@ -24,6 +28,12 @@ from golive.store import bring_up, client
 from golive.store.settings import Settings
 
 
+def program() -> Path:
+    """Return the server that is tried: the lab's Vault, or what GOLIVE_STORE_PROGRAM names."""
+    named = os.environ.get("GOLIVE_STORE_PROGRAM")
+    return Path(named) if named else vault_folder() / "vault"
+
+
 @dataclass
 class Server:
     """A running store; `restart` is what a crash and a new start do to it: it comes back sealed."""
@@ -34,7 +44,7 @@ class Server:
     prefix: list[str] = field(default_factory=list)
 
     def start(self) -> None:
-        binary = vault_folder() / "vault"
+        binary = program()
         assert binary.is_file(), "the vault binary is not built: run `make lab` or scripts/setup vault"
         self.process = subprocess.Popen([*self.prefix, str(binary), "server", "-config", str(self.folder / "vault.hcl")],
                                         stdout=(self.folder / "out").open("ab"), stderr=subprocess.STDOUT)
@@ -84,7 +94,7 @@ ui = false
 disable_mlock = true
 api_addr = "https://127.0.0.1:{port}"
 cluster_addr = "https://127.0.0.1:{cluster}"
-plugin_directory = "{vault_folder().resolve()}"
+plugin_directory = "{program().resolve().parent}"
 storage "raft" {{ path = "{folder}/data"
   performance_multiplier = 1
   node_id = "{node}" }}
@@ -120,9 +130,10 @@ class Opened:
     def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Ask by the server's own command line."""
         where = self.server.settings
-        environment = {"VAULT_ADDR": where.address, "VAULT_CACERT": str(where.ca_file), "VAULT_TOKEN": self.token, "PATH": "/usr/bin:/bin",
-                       "HOME": str(self.server.folder)}
-        done = subprocess.run([str(vault_folder() / "vault"), *arguments], env=environment, capture_output=True, text=True, check=False)
+        ours = {"ADDR": where.address, "CACERT": str(where.ca_file), "TOKEN": self.token}
+        environment = {f"{name}_{key}": value for name in ("VAULT", "BAO") for key, value in ours.items()}
+        environment |= {"PATH": "/usr/bin:/bin", "HOME": str(self.server.folder)}
+        done = subprocess.run([str(program()), *arguments], env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0 or not check, done.stderr
         return done
 

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import jinja2
 import pytest
-from golive.lab.vault_binary import vault_folder
 from golive.store import agent_host, client, config, wanted
 
-from .conftest import Opened, await_that
+from .conftest import Opened, await_that, program
 
 ROOT = Path(__file__).resolve().parents[3]
 PERIOD_S = 8
@@ -75,7 +74,7 @@ def agent(opened: Opened) -> Iterator[Agent]:
         secrets_agent_secrets=[{"name": "exchange_key", "path": "exchange/wire", "field": "key"}])
     (folder / "agent.hcl").write_text(text.replace("/run/golive-agent/bot", str(folder)))
     introduce(opened, folder)
-    started = subprocess.Popen([str(vault_folder() / "vault"), "agent", "-config", str(folder / "agent.hcl")],
+    started = subprocess.Popen([str(program()), "agent", "-config", str(folder / "agent.hcl")],
                                stdout=(folder / "out").open("ab"), stderr=subprocess.STDOUT)
     yield Agent(folder, port, started)
     started.kill()

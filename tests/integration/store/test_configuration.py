@@ -4,8 +4,9 @@ hvac and the server's own command line agree on each.
 """
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from golive.store import client, config, proving, wanted
 from golive.store.kinds import BY_NAME
 
 from . import postgres
-from .conftest import Opened, Server, open_store, prepare
+from .conftest import Opened, Server, open_store, prepare, program
 
 KEEPER = "kQ9x7LpA3zR1mV0nT5yB8c"
 PLUGIN = {"sha256": "", "command": "postgresql-database-plugin"}
@@ -90,6 +91,13 @@ def agree(want: Any, have: Any) -> bool:
     return str(want).strip() == str(have).strip()
 
 
+def disagreements(opened: Opened, path: str, body: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return the fields that the server's own command line tells otherwise than code has them."""
+    there = opened.read(path)
+    there = {**(there.get("connection_details") or {}), **there}       # of a database, without its password
+    return [(one, value, there.get(one)) for one, value in body.items() if not agree(value, there.get(one))]
+
+
 def test_the_servers_own_command_line_tells_the_same_of_every_object(whole: Opened) -> None:
     want, compared = described(audits(whole.server)), 0
     mounts, auths, devices = (whole.read(f"sys/{name}") for name in ("mounts", "auth", "audit"))
@@ -107,8 +115,7 @@ def test_the_servers_own_command_line_tells_the_same_of_every_object(whole: Open
                 assert issuer.subject.rfc4514_string() == f"CN={body['common_name']}"
             else:
                 path = f"auth/approle/role/{name}" if kind == "role" else BY_NAME[kind].at(name, BY_NAME[kind].path)
-                there = whole.read(path)
-                assert [(one, value, there.get(one)) for one, value in body.items() if not agree(value, there.get(one))] == [], name
+                assert disagreements(whole, path, body) == [], name
             compared += 1
     assert compared == len(ops(wanted.differences(want, wanted.Wanted())))
 
@@ -230,6 +237,12 @@ def test_the_database_gives_passing_users_and_keeps_standing_ones(opened: Opened
         want = with_database(opened, database.port)
         config.apply(opened.root(), want, to_do(opened, want), {"vault:kv/slice/database#password": KEEPER}.__getitem__)
         assert ops(to_do(opened, want)) == set()
+        plugin = "database/postgresql-database-plugin"
+        for path, kind, name in ((f"sys/plugins/catalog/{plugin}", "plugin", plugin),
+                                 ("database/config/slice", "database", "database/slice"),
+                                 ("database/roles/reader", "database_role", "database/reader"),
+                                 ("database/static-roles/bot", "database_static_role", "database/bot")):
+            assert disagreements(opened, path, want.things[kind][name]) == [], name
         # From now on nobody but the store knows the password of the database's keeper.
         assert "password authentication failed" in database.ask("keeper", KEEPER, "select 1", fails=True)
         passing = opened.read("database/creds/reader")
@@ -260,11 +273,7 @@ def test_the_database_gives_passing_users_and_keeps_standing_ones(opened: Opened
 
 
 def with_database(opened: Opened, port: int) -> wanted.Wanted:
-    import hashlib
-
-    from golive.lab.vault_binary import vault_folder
-
-    digest = hashlib.sha256((vault_folder() / "postgresql-database-plugin").read_bytes()).hexdigest()
+    digest = hashlib.sha256((program().parent / "postgresql-database-plugin").read_bytes()).hexdigest()
     url = "postgresql://{{username}}:{{password}}@127.0.0.1:%d/postgres?sslmode=disable" % port
     makes = "create role \"{{name}}\" login password '{{password}}' valid until '{{expiration}}'; grant select on fills to \"{{name}}\";"
     more = wanted.from_inventory({

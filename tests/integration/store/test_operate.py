@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 from golive.errors import GoliveError
-from golive.lab.vault_binary import vault_folder
 from golive.leaks.index import Index
 from golive.leaks.places import Search
 from golive.store import audit_reading, break_glass, bring_up, client, config, people, review, rotation, settings, snapshot, wanted
 
-from .conftest import Server, prepare
+from .conftest import Server, prepare, program
 
 PEOPLE = ["lab-ada", "lab-bob", "lab-cy"]
 Notes = list[tuple[str, dict[str, Any]]]
@@ -96,7 +95,7 @@ def test_a_backup_opens_in_an_empty_store_and_every_secret_is_equal(world: World
     manifest = snapshot.take(world.controller(), tmp_path, "kv", "slice")
     assert snapshot.newest(tmp_path) == manifest
     before = {path.name for path in Path("/dev/shm").glob("golive-restore-*")}
-    found = snapshot.drill(manifest, vault_folder() / "vault", world.keepers)
+    found = snapshot.drill(manifest, program(), world.keepers)
     assert (found["equal"], found["differing"], found["missing"]) == (found["secrets"], [], [])
     assert found["secrets"] >= 3
     assert {path.name for path in Path("/dev/shm").glob("golive-restore-*")} <= before
@@ -109,7 +108,7 @@ def test_a_backup_opens_in_an_empty_store_and_every_secret_is_equal(world: World
     told["contents"]["slice/exchange/kill"] = "0" * 32
     told["contents"]["slice/gone"] = "0" * 32
     manifest.write_text(json.dumps(told))
-    found = snapshot.drill(manifest, vault_folder() / "vault", world.keepers)
+    found = snapshot.drill(manifest, program(), world.keepers)
     assert (found["differing"], found["missing"]) == (["slice/exchange/kill"], ["slice/gone"])
 
 
@@ -119,7 +118,7 @@ def test_a_damaged_snapshot_and_no_snapshot_are_told(world: World, tmp_path: Pat
     manifest = snapshot.take(world.controller(), tmp_path, "kv", "slice")
     (tmp_path / json.loads(manifest.read_text())["files"][0]["name"]).write_bytes(b"\x1f\x8b broken")
     with pytest.raises(GoliveError, match="not what was written"):
-        snapshot.drill(manifest, vault_folder() / "vault", world.keepers)
+        snapshot.drill(manifest, program(), world.keepers)
 
 
 def reviewed(world: World) -> dict[str, Any]:

@@ -1,0 +1,158 @@
+"""The role secrets on three hosts: predicted and made, four runs; the leader's host dies under a writer; all is put back by playbooks."""
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from golive.errors import GoliveError
+from golive.store import bring_up, client, nodes, people
+from golive.store.settings import Settings
+
+from ..sets.conftest import Lab, wait_for
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
+ROOT = Path(__file__).resolve().parents[3]
+NAMES = ("one", "two", "three")
+ADDRESS = {name: f"172.30.87.{21 + number}" for number, name in enumerate(NAMES)}
+INVENTORY = f"""\
+all:
+  children:
+    rehearsal:
+      hosts:
+        controller: {{ansible_connection: local, ansible_python_interpreter: "{{{{ ansible_playbook_python }}}}"}}
+        one: {{ansible_host: {ADDRESS['one']}}}
+        two: {{ansible_host: {ADDRESS['two']}}}
+        three: {{ansible_host: {ADDRESS['three']}}}
+      vars: {{lab_network: 172.30.87.0/24, lab_name: clustertest}}
+    targets: {{hosts: {{one: {{}}, two: {{}}, three: {{}}}}}}
+    stores: {{hosts: {{one: {{}}, two: {{}}, three: {{}}}}}}
+"""
+PEOPLE = ["lab-ada", "lab-bob"]
+CERTIFICATE = {"certificate": "/etc/golive/tls/x.crt", "key": "/etc/golive/tls/x.key",
+               "names": ["{{ inventory_hostname }}", "{{ ansible_host }}"]}
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    place = tmp_path_factory.mktemp("cluster")
+    (place / "lab.yml").write_text(INVENTORY)
+    (place / "group_vars").symlink_to(ROOT / "molecule/lab/inventory/group_vars")
+    lab = Lab(place / "lab.yml", place)
+    done = lab.tool("up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield lab
+    lab.tool("down")
+
+
+def variables(lab: Lab) -> dict[str, Any]:
+    url = {name: f"https://{address}:8200" for name, address in ADDRESS.items()}
+    return {
+        "golive_system": "cluster", "vault_address": url["one"], "vault_addresses": list(url.values()),
+        "vault_controller_ca_file": str(lab.place / "ca.crt"), "vault_controller_identity": str(lab.place / "identity.json"),
+        "vault_ca_file": "/usr/local/share/ca-certificates/golive-lab.crt", "secrets_address": "https://{{ ansible_host }}:8200",
+        "secrets_archive": "{{ lookup('release', 'vault').path }}", "secrets_archive_sha256": "{{ lookup('release', 'vault').sha256 }}",
+        "secrets_tls_certificate": CERTIFICATE["certificate"], "secrets_tls_key": CERTIFICATE["key"], "secrets_keepers": PEOPLE,
+        "secrets_shares": str(lab.place / "shares"), "secrets_rehearsal_people": str(lab.place / "people"),
+        "secrets_members": [{"name": name, "address": url[name]} for name in NAMES],
+        "tls_authority_certificate": str(lab.place / "ca.crt"), "tls_authority_key": str(lab.place / "ca.key"),
+        "tls_authority_create_as": "golive cluster test", "tls_days": 3, "tls_renew_before_days": 1, "tls_certificates": [CERTIFICATE],
+        "tls_trust": ["/usr/local/share/ca-certificates/golive-lab.crt"]}
+
+
+def build(lab: Lab) -> list[dict[str, Any]]:
+    """As playbooks/build/hosts.yml has it: certificates of all, then the store node by node."""
+    return [{"hosts": "stores", "roles": ["tls"], "vars": variables(lab)},
+            {"hosts": "stores", "serial": 1, "roles": ["secrets"], "vars": variables(lab)}]
+
+
+def operate(lab: Lab, name: str) -> list[dict[str, Any]]:
+    """A playbook of playbooks/operate with this cluster's variables."""
+    return [{**one, "vars": {**variables(lab), **one.get("vars", {})}} for one in
+            yaml.safe_load((ROOT / f"playbooks/operate/{name}.yml").read_text()) if "hosts" in one]
+
+
+def settings(lab: Lab, name: str = "one") -> Settings:
+    return Settings(f"https://{ADDRESS[name]}:8200", lab.place / "ca.crt", lab.place / "identity.json")
+
+
+def states(lab: Lab) -> dict[str, str]:
+    found = nodes.look(settings(lab), [f"https://{one}:8200" for one in ADDRESS.values()])
+    return {name: one.state for name, one in zip(NAMES, found, strict=True)}
+
+
+def whole(lab: Lab) -> bool:
+    return sorted(states(lab).values()) == ["active", "standby", "standby"]
+
+
+def test_three_hosts_become_one_store_and_a_second_run_changes_nothing(hosts: Lab) -> None:
+    made = hosts.four_runs(build(hosts))
+    assert {op for thing, op in made if thing.startswith("vault:")} == {"initialise", "unseal", "join"}
+    assert whole(hosts)
+    keepers = bring_up.Keepers(PEOPLE, people.enrol(hosts.place / "people", PEOPLE), 2, hosts.place / "shares", hosts.place / "people")
+    root = bring_up._root(client.unauthenticated(settings(hosts), 60), keepers)
+    assert nodes.await_voters(root, 3, 0) == sorted(NAMES)
+    root.auth.token.revoke_self()
+
+
+def test_the_leaders_host_dies_under_a_writer_and_no_acknowledged_write_is_lost(hosts: Lab) -> None:
+    addresses = [f"https://{one}:8200" for one in ADDRESS.values()]
+    acknowledged: list[int] = []
+    stop, enough = threading.Event(), threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            try:
+                connected = client.login(nodes.choose(settings(hosts), addresses), None)
+                client.write_secret(connected, f"kv/cluster/write-{number}", {"n": str(number)})
+            except (GoliveError, client.VaultError, client.requests.exceptions.RequestException):
+                continue    # not acknowledged: it may or may not be there
+            acknowledged.append(number)
+            if len(acknowledged) >= 10:
+                enough.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert enough.wait(120)
+        lost = next(name for name, state in states(hosts).items() if state == "active")
+        before = len(acknowledged)
+        hosts.inside("systemctl", "kill", "--signal=KILL", "--kill-whom=all", "vault.service", host=lost)
+        wait_for(lambda: len(acknowledged) >= before + 10, "writes go on by another leader", 180)
+    finally:
+        stop.set()
+        writer.join()
+    reader = client.login(nodes.choose(settings(hosts), addresses), None)
+    assert [number for number in acknowledged if client.read_field(reader, f"kv/cluster/write-{number}", "n") != str(number)] == []
+    print(f"{len(acknowledged)} acknowledged writes, none lost, {before} of them before the leader {lost} was killed")
+
+
+def test_sealed_standby_and_missing_are_told_apart_and_put_back_by_playbooks(hosts: Lab) -> None:
+    # systemd has started the killed leader again: it is back, sealed.
+    wait_for(lambda: sorted(states(hosts).values()) == ["active", "sealed", "standby"], "the killed one is back, sealed")
+    sealed = next(name for name, state in states(hosts).items() if state == "sealed")
+    unsealed = hosts.run(operate(hosts, "unseal")).must()
+    assert f"https://{ADDRESS[sealed]}:8200 sealed" in " ".join(unsealed.text.split())
+    wait_for(lambda: whole(hosts), "all three serve")
+    gone = next(name for name, state in states(hosts).items() if state == "standby")
+    hosts.inside("systemctl", "stop", "vault.service", host=gone)
+    refused = hosts.run(operate(hosts, "restart_store"))
+    assert refused.rc == 2
+    words = " ".join(refused.text.split())
+    assert "not every node of the store serves, so none is restarted" in words
+    assert f"https://{ADDRESS[gone]}:8200 missing" in words
+    hosts.inside("systemctl", "start", "vault.service", host=gone)
+    wait_for(lambda: states(hosts)[gone] == "sealed", "the stopped one is back, sealed")
+    hosts.run(operate(hosts, "unseal")).must()
+    wait_for(lambda: whole(hosts), "all three serve again")
+    pids = {name: hosts.inside("systemctl", "show", "--property=MainPID", "--value", "vault.service", host=name) for name in NAMES}
+    hosts.run(operate(hosts, "restart_store")).must()
+    after = {name: hosts.inside("systemctl", "show", "--property=MainPID", "--value", "vault.service", host=name) for name in NAMES}
+    assert whole(hosts)
+    assert all(pids[name] != after[name] for name in NAMES)
+    assert hosts.run(build(hosts)).must().objects == []
