@@ -36,12 +36,13 @@ class Mutation:
     objects: tuple[tuple[str, tuple[str, ...]], ...] = ()
     controls: tuple[str, ...] = ()
     touches: tuple[str, ...] = field(default=())
-    #: judged by golive's own plan, probes and judge past the playbook, where the playbook would see the right one or refuse to begin
+    #: judged by the second half of a drift run alone (plan, probes and judge; its first half is the dry run of the roles): where no managed
+    #: object can name it, so that many of them need not wait for each other, and where the playbook would refuse to begin
     by_plan: bool = False
 
     def collides(self, other: Mutation) -> bool:
         """Return whether the two cannot be told apart, or undo each other, in one drift run."""
-        if self.host == other.host and set(self.controls) & set(other.controls):
+        if (self.host == other.host or self.by_plan or other.by_plan) and set(self.controls) & set(other.controls):
             return True
         if self.host == other.host and EVERYTHING in (*self.touches, *other.touches):
             return True
@@ -197,7 +198,7 @@ def account(number: int, rng: random.Random, ground: Ground) -> Mutation:
     undo = f"if test -d {kept}; then cp -a {kept}/passwd {kept}/group {kept}/shadow {kept}/gshadow /etc/; rm -rf {kept}; fi"
     return Mutation(number, host, "account", f"{user}: {what}", do, undo,
                     ((f"user:{user}", ()), (f"member:sudo/{user}", ()), (f"group:{user}", ())),
-                    ("host.root_access",) if "sudo" in what else (), ("accounts",))
+                    ("host.root_access",) if "sudo" in what else (), ("accounts",), by_plan="sudo" in what)
 
 
 def login_key(number: int, rng: random.Random, ground: Ground) -> Mutation:

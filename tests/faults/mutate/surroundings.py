@@ -45,8 +45,8 @@ def firewall_rules(number: int, rng: random.Random, ground: Ground) -> Mutation:
                                           "sed -n 's/.*oifname \"lo\".*handle //p' | head -1)"),
         ("the table gone", "nft delete table inet golive"),
     ))
-    return Mutation(number, "bot", "nftables", what, script, "nft -f /etc/golive/firewall.nft", (("applied:firewall", ()),),
-                    ("firewall.default_drop_persistent",), ("nft",))
+    return Mutation(number, "bot", "nftables", what, script, "nft -f /etc/golive/firewall.nft", (),
+                    ("firewall.default_drop_persistent",), ("nft",), by_plan=True)
 
 
 def route(number: int, rng: random.Random, ground: Ground) -> Mutation:
@@ -55,7 +55,8 @@ def route(number: int, rng: random.Random, ground: Ground) -> Mutation:
         ("to the venue: nowhere", f"ip route add blackhole {ground.venue}/32", f"ip route del blackhole {ground.venue}/32 || true"),
         ("to the venue: this host itself", f"ip route add local {ground.venue}/32 dev lo", f"ip route del local {ground.venue}/32 || true"),
     ))
-    return Mutation(number, "bot", "route", what, do, undo, (), ("network.egress_allowlist", "exchange.endpoint_genuine"), ("net",))
+    return Mutation(number, "bot", "route", what, do, undo, (), ("network.egress_allowlist", "exchange.endpoint_genuine"), ("net",),
+                    by_plan=True)
 
 
 def name_service(number: int, rng: random.Random, ground: Ground) -> Mutation:
@@ -66,7 +67,7 @@ def name_service(number: int, rng: random.Random, ground: Ground) -> Mutation:
         ("another resolver", "/etc/resolv.conf", f"echo 'nameserver 198.51.100.{rng.randrange(1, 250)}' > $P"),
     ))
     do, undo = _edited(number, path, script)
-    return Mutation(number, "bot", "DNS", what, do, undo, ((f"file:{path}", ()),), ("exchange.endpoint_genuine",), (path,))
+    return Mutation(number, "bot", "DNS", what, do, undo, (), ("exchange.endpoint_genuine",), (path,), by_plan=True)
 
 
 def trust_store(number: int, rng: random.Random, ground: Ground) -> Mutation:
@@ -94,20 +95,20 @@ def starter(number: int, rng: random.Random, ground: Ground) -> Mutation:
         ("a unit for this boot", f"/run/systemd/system/{name}.service", f"[Service]\\nExecStart={line}", "systemctl daemon-reload"),
     ))
     return Mutation(number, "bot", "cron and starters", what, f"mkdir -p {path.rsplit('/', 1)[0]}; printf '{text}\\n' > {path}; {more}",
-                    f"rm -f {path}; {more}", ((f"file:{path}", ()),), ("exchange.single_writer",), (path, "starters"))
+                    f"rm -f {path}; {more}", (), ("exchange.single_writer",), (path, "starters"), by_plan=True)
 
 
 def privilege(number: int, rng: random.Random, ground: Ground) -> Mutation:
     """Give somebody root: a sudo rule, a second user 0."""
     host, name = _any_host(rng, ground), f"mutation{number}"
-    what, do, undo, objects = rng.choice((
+    what, do, undo = rng.choice((
         ("a sudo rule", f"printf 'games ALL=(ALL) NOPASSWD: ALL\\n' > /etc/sudoers.d/{name}; chmod 0440 /etc/sudoers.d/{name}",
-         f"rm -f /etc/sudoers.d/{name}", (f"file:/etc/sudoers.d/{name}", "dir:/etc/sudoers.d")),
+         f"rm -f /etc/sudoers.d/{name}"),
         ("a second user 0", f"mkdir -p {KEPT}; cp -a /etc/passwd {KEPT}/{number}; echo '{name}:x:0:0::/root:/bin/sh' >> /etc/passwd",
-         f"if test -f {KEPT}/{number}; then cp -a {KEPT}/{number} /etc/passwd; rm {KEPT}/{number}; fi", (f"user:{name}",)),
+         f"if test -f {KEPT}/{number}; then cp -a {KEPT}/{number} /etc/passwd; rm {KEPT}/{number}; fi"),
     ))
-    return Mutation(number, host, "sudoers and root", what, do, undo, tuple((one, ()) for one in objects), ("host.root_access",),
-                    (hosts.EVERYTHING,) if "user 0" in what else ("accounts",))
+    return Mutation(number, host, "sudoers and root", what, do, undo, (), ("host.root_access",),
+                    (hosts.EVERYTHING,) if "user 0" in what else ("accounts",), by_plan=True)
 
 
 def listener(number: int, rng: random.Random, ground: Ground) -> Mutation:
@@ -115,7 +116,7 @@ def listener(number: int, rng: random.Random, ground: Ground) -> Mutation:
     port = rng.choice((8003, 9999, 31337))
     do = f"systemd-run -q --unit mutation{number} python3 -m http.server {port}"
     return Mutation(number, "bot", "port", f"a listener on 0.0.0.0:{port}", do, f"systemctl stop mutation{number} || true", (),
-                    ("network.listeners",), ("listener",))
+                    ("network.listeners",), ("listener",), by_plan=True)
 
 
 def second_process(number: int, rng: random.Random, ground: Ground) -> Mutation:
@@ -130,7 +131,7 @@ def second_process(number: int, rng: random.Random, ground: Ground) -> Mutation:
          ("config.loaded_matches_rendered", "dashboard.serves_live_data", "process.decides")),
         ("a process named bot", do, f"systemctl stop mutation{number} || true", ("exchange.single_writer",)),
     ))
-    return Mutation(number, "bot", "process", what, one, other, ((f"unit:bot-{instance}.service", ()),), controls, (f"process:{instance}",))
+    return Mutation(number, "bot", "process", what, one, other, (), controls, (f"process:{instance}",), by_plan=True)
 
 
 def store_policy(number: int, rng: random.Random, ground: Ground) -> Mutation:
@@ -205,7 +206,7 @@ def ledger_line(number: int, rng: random.Random, ground: Ground) -> Mutation:
                 "live": ("ledger.order_audit_trail@live", "ledger.daily_loss_within_limit@live"),
                 "shadow": ("process.decides", "ledger.performance_vs_paper")}[instance]
     return Mutation(number, "bot", "ledger line", f"{instance}: {what}", change, f"umount -l {path} || true; rm -f {copy}", (), controls,
-                    (f"ledger:{instance}",))
+                    (f"ledger:{instance}",), by_plan=True)
 
 
 def _spoilt(lines: list[dict[str, Any]], what: str, at: int, drawn: float) -> list[dict[str, Any]]:
