@@ -204,8 +204,7 @@ def account(number: int, rng: random.Random, ground: Ground) -> Mutation:
 def login_key(number: int, rng: random.Random, ground: Ground) -> Mutation:
     """Let another key log in as an account of golive, or the same without its forced command."""
     host, user = rng.choice(ground.of("keys"))
-    find = (f"K=$(find / -xdev -path '*{user}*' -name authorized_keys 2>/dev/null | head -1); "
-            f"K=${{K:-/etc/ssh/authorized_keys/{user}}}; test -f \"$K\"")
+    find = f"K=$(getent passwd {user} | cut -d: -f6)/.ssh/authorized_keys; test -f \"$K\""
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl x"
     what, script = rng.choice((("a key more", f"echo '{key}' >> \"$K\""),
                                ("the forced command taken away", "sed -i 's/^.*\\(ssh-ed25519\\)/\\1/' \"$K\"")))
