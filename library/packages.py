@@ -21,6 +21,11 @@ options:
     type: list
     elements: str
     default: []
+  sources:
+    description: Texts of deb822 C(.sources) files that an earlier task lays down; a dry run asks them as well, for the question only.
+    type: list
+    elements: str
+    default: []
   golive_drift:
     description: Set by the action plugin; refuses every call that is not in check mode.
     type: bool
@@ -49,6 +54,8 @@ problems:
   type: list
 """
 
+from typing import Any  # noqa: E402
+
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 from ansible.module_utils.golive.sets.core import answer  # noqa: E402
 from ansible.module_utils.golive.sets.packages import Packages  # noqa: E402
@@ -59,7 +66,13 @@ from ansible.module_utils.golive.sets.system import System  # noqa: E402
 def main() -> None:
     """Carry out the set."""
     module = AnsibleModule(argument_spec=dict(PACKAGES, **DRIFT), supports_check_mode=True)
-    answer(module, lambda given, dry: Packages(System(), given["present"], given["absent"], dry))
+
+    def wanted(given: dict[str, Any], dry: bool) -> Packages:
+        found = Packages(System(), given["present"], given["absent"], dry)
+        found.apt.sources = given["sources"]
+        return found
+
+    answer(module, wanted)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class Apt:
 
     def __init__(self, system: System, keep_lists: bool) -> None:
         self.system, self.keep_lists = system, keep_lists
+        self.sources: Sequence[str] = ()     # of repositories that a dry run's host does not know yet
 
     def versions(self, names: Sequence[str]) -> Dict[str, Tuple[str, str]]:
         """Return dpkg's status (two letters) and version of each named package that dpkg has heard of."""
@@ -87,11 +88,23 @@ class Apt:
         try:
             os.chmod(place, 0o755)  # noqa: S103  apt fetches as its own user
             os.makedirs(os.path.join(place, "lists", "partial"))
-            options = ["-o", "Dir::State::Lists=%s" % os.path.join(place, "lists"), *_IN_MEMORY]
+            options = ["-o", "Dir::State::Lists=%s" % os.path.join(place, "lists"), *_IN_MEMORY, *self._parts(place)]
             self._update(options)
             return self._ask(install, remove, options)
         finally:
             shutil.rmtree(place, ignore_errors=True)
+
+
+    def _parts(self, place: str) -> List[str]:
+        """Return the option by which apt reads the host's own sources and those that are to come."""
+        if not self.sources:
+            return []
+        parts = os.path.join(place, "sources.list.d")
+        shutil.copytree(self.system.path("/etc/apt/sources.list.d"), parts)
+        for number, text in enumerate(self.sources):    # one that is known already is asked twice, which apt only remarks on
+            with open(os.path.join(parts, "to-come-%d.sources" % number), "w", encoding="utf-8") as handle:
+                handle.write(text)
+        return ["-o", "Dir::Etc::SourceParts=%s" % parts]
 
 
 def parse_simulation(done: Completed) -> Simulation:

@@ -10,6 +10,7 @@ DRIFT: Spec = {"golive_drift": {"type": "bool", "default": False}}
 PACKAGES: Spec = {
     "present": {"type": "list", "elements": "str", "default": []},
     "absent": {"type": "list", "elements": "str", "default": []},
+    "sources": {"type": "list", "elements": "str", "default": []},
 }
 
 _STATE: Spec = {"type": "str", "choices": ["present", "absent"], "default": "present"}

@@ -209,3 +209,23 @@ def test_a_dependency_of_a_dependency_counts_and_one_of_nobody_wanted_does_not(t
     host = debian_with(tmp_path, "install ok installed\nPre-Depends: deep", [])
     assert lacking(host, ["chrony"]) == ["deep"]
     assert lacking(host, ["libc6"]) == []
+
+
+def test_a_dry_run_asks_a_repository_that_is_to_come_for_the_question_only(tmp_path: Path) -> None:
+    seen: list[set[str]] = []
+
+    class Watched(Debian):
+        def run(self, argv: Sequence[str], *rest: object, **more: object) -> Completed:
+            parts = [word.partition("=")[2] for word in argv if word.startswith("Dir::Etc::SourceParts=")]
+            seen.extend({path.read_text() for path in Path(part).iterdir()} for part in parts)
+            return super().run(argv, *rest, **more)
+
+    host = Watched(str(tmp_path), known=False)
+    own = Path(host.path("/etc/apt/sources.list.d"))
+    own.mkdir(parents=True)
+    (own / "debian.sources").write_text("the host's own")
+    wanted = Packages(host, ["chrony"], [], dry=True)
+    wanted.apt.sources = ["the vendor's"]
+    assert [change.object for change in wanted.decide(wanted.current()).changes] == ["package:libcap", "package:chrony"]
+    assert seen == [{"the host's own", "the vendor's"}] * 2      # asked for its index, and then the question
+    assert [path.name for path in own.iterdir()] == ["debian.sources"]
