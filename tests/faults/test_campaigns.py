@@ -1,4 +1,11 @@
-"""The committed records of the campaigns: there, bound to the code they were made with, and none of them hides what survived."""
+"""The committed records of the campaigns: there, bound to the code they were made with, and none of them hides what survived.
+
+`make prove` makes them. Of each campaign `make test` runs a sample as well, another one each day where one can be drawn:
+red proofs and changed records: test_slice.py (five breaks, ten records, every small lie); crashes and predictions: in miniature,
+tests/integration/core/test_sample_of_campaigns.py (a boundary of the day), and from bare lab hosts the journey itself
+(tests/integration/journey: predicted set and done set); ways around: tests/integration/core/test_ways_around.py and the tests that
+`bypass.TESTED` names; leaks: the journey's outputs and reports, and tests/integration/leaks/test_canaries.py when it is in the day's slice.
+"""
 from __future__ import annotations
 
 import json
@@ -17,8 +24,10 @@ NOUGHT = {
     "drift_campaign": (),
     "mutation_campaign": ("of them judged green", "stayed green", "controls whose wanted facts are not green"),
     "bypass_campaign": ("that armed", "that were not named"),
-    "crash_campaign": ("armed twice", "orders sent twice", "tracebacks", "exit of the last"),
-    "prediction_campaign": ("done and not predicted", "failed tasks of a dry run", "managed objects that a dry run changed"),
+    "crash_campaign": ("armed twice", "orders sent twice", "tracebacks", "exit of the last", "objects that differ",
+                       "crashes behind which the audit chain was not whole"),
+    "prediction_campaign": ("done and not predicted", "predicted and not done", "failed tasks of a dry run",
+                            "managed objects that a dry run changed", "files written on hosts during a dry run"),
     "leak_campaign": ("leaks", "plants that were not found"),
 }
 
@@ -41,6 +50,11 @@ def test_a_record_is_there_and_not_red(name: str) -> None:
 @pytest.mark.parametrize("name", MADE)
 def test_a_record_is_bound_to_the_code_as_it_is(name: str) -> None:
     assert record(name).get("bound") == bound.now(name), f"what {name} rests on has changed: run make prove"
+
+
+@pytest.mark.parametrize("name", [one for one in campaigns.APART if one in MADE])
+def test_a_campaign_that_takes_the_lab_apart_went_to_its_end(name: str) -> None:
+    assert record(name)["whole"] is True
 
 
 def test_whatever_survived_is_told_on_the_page() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from .journeys import crash, predicted
+from .journeys import predicted
 from .mutate import drifting, hosts, surroundings
 from .mutate.drifting import Seen
 from .mutate.hosts import Ground, Mutation
@@ -79,24 +79,6 @@ def test_an_operation_that_another_change_causes_does_not_name_this_one() -> Non
     stopped = Mutation(1, "bot", "unit stopped", "x", "true", "true", (("unit:x.service", ("start",)),), (), ("unit:x.service",))
     assert drifting.matches(stopped, seen(("bot", "unit:x.service", "restart"))) == []
     assert drifting.matches(stopped, seen(("bot", "unit:x.service", "start"))) == ["start unit:x.service"]
-
-
-def test_crashes_are_spread_over_the_whole_journey_and_replayable() -> None:
-    drawn = crash.crashes("s", 20, 200)
-    assert drawn == crash.crashes("s", 20, 200)
-    assert [one["task"] for one in drawn] == sorted(one["task"] for one in drawn)
-    assert drawn[-1]["task"] > 180
-    assert {one["kind"] for one in crash.crashes("s", 60, 200)} == set(crash.KINDS)
-
-
-def test_a_prediction_is_true_only_when_nothing_is_missing_added_failed_or_touched() -> None:
-    whole = {"not done": [], "not predicted": [], "check exit": 0, "check failed": [], "changed by the check": [], "gate closed": False}
-    assert predicted.good(whole)
-    for name, value in (("not done", ["x"]), ("not predicted", ["x"]), ("check exit", 2), ("check failed", ["x"]),
-                        ("changed by the check", ["x"])):
-        assert not predicted.good({**whole, name: value})
-    assert predicted.good({**whole, "gate closed": True, "not done": ["controller evidence:drill/x create"]})
-    assert not predicted.good({**whole, "gate closed": True, "not done": ["bot file:/etc/x create"]})
 
 
 def test_a_drifted_start_state_has_the_size_it_was_asked_for() -> None:

@@ -16,10 +16,11 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
                           "module_utils/golive/operators.py", "module_utils/golive/envelope.py"),
     "bypass_campaign": ("tests/faults/bypass.py", "plugins/callback/golive.py", "module_utils/golive/arming.py",
                         "module_utils/golive/rundir.py"),
-    "crash_campaign": ("tests/faults/journeys/crash.py", "tests/faults/journeys/state.py", *SETS,
+    "crash_campaign": ("tests/faults/journeys/crash.py", "tests/faults/journeys/breaks.py", "tests/faults/journeys/state.py", *SETS,
                        "module_utils/golive/arm_host.py", "module_utils/golive/rundir.py"),
     "prediction_campaign": ("tests/faults/journeys/predicted.py", "tests/faults/journeys/state.py", *SETS),
-    "leak_campaign": ("tests/faults/journeys/leaks.py", "module_utils/golive/leaks/*.py", "module_utils/golive/secrets.py"),
+    "leak_campaign": ("tests/faults/journeys/leaks.py", "tests/faults/journeys/canary_runs.py",
+                      "module_utils/golive/leaks/*.py", "module_utils/golive/secrets.py"),
 }
 #: built, and not run to its end yet: no record is there, and the page says so
 NEVER_RUN = ("crash_campaign", "leak_campaign", "prediction_campaign")

@@ -1,14 +1,15 @@
 """One run of the journey as its user starts it, watched task by task, so that something can happen to it at a chosen instant."""
 from __future__ import annotations
 
+import json
 import os
-import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,26 +21,37 @@ from golive.session import ROOT, reports_of
 
 from ..harness import compiled
 from ..harness.lab import INVENTORY
+from .callback import boundaries
 
 BIN = Path(sys.executable).parent
 LONGEST_S = 1500.0
+CALLBACKS = f"{ROOT / 'plugins/callback'}:{Path(__file__).parent / 'callback'}"
 #: where what the runs say is kept for the search for secrets; None: nowhere
 OUTPUTS: Path | None = None
 
 
 @dataclass
 class Ended:
-    """How a run ended: exit code (negative: killed by that signal), what it said, its directory, how many tasks had begun."""
+    """How a run ended: exit code (negative: killed by that signal), what it said, its directory, how many tasks had begun, and which."""
 
     code: int
     output: str
     run: RunDir
     tasks: int
     took_s: float
+    boundaries: list[dict[str, Any]] = field(default_factory=list)
 
-    def changes(self) -> list[dict[str, Any]]:
-        """Return what it changed, or predicted in a dry run; what a drill of a real run only looked at is neither."""
-        lines = self.run.lines("changes.jsonl")
+    def places(self) -> list[tuple[str, str]]:
+        """Return play and task of each task that began."""
+        return [(one["play"], one["task"]) for one in self.boundaries]
+
+    def recorded_by(self, number: int) -> int:
+        """Return how many changes had been recorded when the task of this number began."""
+        return next((one["changes"] for one in self.boundaries if one["number"] == number and one["run"] == self.run.run), 0)
+
+    def changes(self, until: int | None = None) -> list[dict[str, Any]]:
+        """Return what it changed, or predicted in a dry run, up to a record; what a drill of a real run only looked at is neither."""
+        lines = self.run.lines("changes.jsonl")[:until]
         return [one for one in lines if one["check"] == (self.run.read("run.json") or {}).get("mode", "real").startswith("check")]
 
     def until(self) -> str | None:
@@ -52,14 +64,35 @@ class Ended:
         return [f"{one['host']} {one['status']} at {one['task']}: {one['text'][:160]}" for one in self.run.lines("hosts.jsonl")]
 
 
-def journey(*arguments: str, at_task: int = 0, delay_s: float = 0.0,
-            act: Callable[[subprocess.Popen[str]], None] | None = None) -> Ended:
-    """Run golive.yml; when its task number `at_task` begins (and `delay_s` later), `act` is called once with the process."""
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"}
-    began = time.monotonic()
-    process = subprocess.Popen([str(BIN / "ansible-playbook"), "-i", str(INVENTORY), "golive.yml", *arguments], cwd=ROOT, env=environment,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                               start_new_session=True)
+def journey(*arguments: str, at_task: int | str = 0, delay_s: float = 0.0,
+            act: Callable[[subprocess.Popen[str]], None] | None = None, kill_at: int | str = "") -> Ended:
+    """Run golive.yml; when its task `at_task` (number or name) begins (and `delay_s` later), `act` is called once with the process.
+
+    With `kill_at` the controller and all that it started die at the boundary before this task.
+    """
+    with tempfile.TemporaryDirectory(prefix="golive-boundaries-") as folder:
+        file = Path(folder) / "boundaries.jsonl"
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1",
+                       "ANSIBLE_CALLBACKS_ENABLED": "golive,boundaries", "ANSIBLE_CALLBACK_PLUGINS": CALLBACKS,
+                       "GOLIVE_BOUNDARIES": str(file), "GOLIVE_REPORTS": str(reports_of(compiled.SYSTEM)),
+                       "GOLIVE_KILL_AT": str(kill_at)}
+        began = time.monotonic()
+        process = subprocess.Popen([str(BIN / "ansible-playbook"), "-i", str(INVENTORY), "golive.yml", *arguments], cwd=ROOT,
+                                   env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   errors="replace", start_new_session=True)
+        output = _follow(process, at_task, delay_s, act)
+        code = process.wait()
+        took_s = time.monotonic() - began
+        lines = file.read_text().splitlines() if file.is_file() else []
+    if OUTPUTS is not None:
+        OUTPUTS.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (OUTPUTS / f"{process.pid}.txt").write_text(output, "utf-8")
+    found = [json.loads(line) for line in lines]
+    return Ended(code, output, RunDir((reports_of(compiled.SYSTEM) / "latest").resolve()), len(found), took_s, found)
+
+
+def _follow(process: subprocess.Popen[str], at_task: int | str, delay_s: float,
+            act: Callable[[subprocess.Popen[str]], None] | None) -> str:
     assert process.stdout is not None
     watch = threading.Timer(LONGEST_S, lambda: kill_all(process))
     watch.daemon = True
@@ -70,31 +103,31 @@ def journey(*arguments: str, at_task: int = 0, delay_s: float = 0.0,
             output.append(line)
             if line.startswith("TASK ["):
                 tasks += 1
-                if tasks == at_task and act is not None:
+                if act is not None and (tasks == at_task or line.startswith(f"TASK [{at_task}]")):
                     time.sleep(delay_s)  # the random instant within the task
                     act(process)
+                    act = None
     finally:
         watch.cancel()
-    code = process.wait()
-    if OUTPUTS is not None:
-        OUTPUTS.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (OUTPUTS / f"{process.pid}.txt").write_text("".join(output), "utf-8")
-    return Ended(code, "".join(output), RunDir((reports_of(compiled.SYSTEM) / "latest").resolve()), tasks, time.monotonic() - began)
+    return "".join(output)
 
 
 def kill_all(process: subprocess.Popen[str]) -> None:
     """Kill the controller: ansible-playbook with all its workers and connections, as a power cut would."""
-    os.killpg(process.pid, signal.SIGKILL)
+    boundaries.kill_all(process.pid)
+
+
+def wait_until(ended: Ended) -> None:
+    """Wait, where a closed gate says from when it could open: two minutes at most."""
+    until = ended.until()
+    if until is not None:
+        time.sleep(min(120.0, max(0.0, (parse_utc(until) - datetime.now(UTC)).total_seconds())))
 
 
 def to_its_end(*arguments: str, attempts: int = 6) -> list[Ended]:
     """Run the journey until it is at its end, or until waiting does not help; a closed gate that says `until` is waited for."""
     found = [journey(*arguments)]
     while found[-1].code != 0 and len(found) < attempts:
-        until = found[-1].until()
-        if until is not None:
-            time.sleep(min(120.0, max(0.0, (parse_utc(until) - datetime.now(UTC)).total_seconds())))
-        elif found[-1].code not in (4,) and len(found) > 2:
-            break
+        wait_until(found[-1])
         found.append(journey(*arguments))
     return found

@@ -1,11 +1,12 @@
-"""`python -m tests.faults.journeys.leaks [--outputs FOLDER]`: every secret of the store, searched in every byte that the journeys wrote.
+"""`python -m tests.faults.journeys.leaks`: every secret of the store, and canaries of every shape, searched in every byte that runs wrote.
 
-Run it behind a journey or the crash campaign (`--outputs`: what the runs said at -vvvv). Searched are the controller (reports, Ansible's
-own folders, the outputs, arguments and environment of processes) and each host: every file that differs from the image it was made of,
-what lies in memory file systems, journal, processes. Plain, base64, hex, url, JSON-escaped, reversed and in pieces (`golive.leaks`).
+Canaries are driven through modules and journeys first (`canary_runs`: used, refused, failed, killed, at -vvvv --diff), arguments and
+environment of all processes being searched meanwhile. Then are searched: the controller (reports, Ansible's own folders, temporary files,
+what these runs and those of the crash campaign said at -vvvv) and each host: every file that differs from the image it was made of, what
+lies in memory file systems, journal, processes. Plain, base64, hex, url, JSON-escaped, reversed and in pieces (`golive.leaks`).
 
 Where a secret is meant to be is in `MEANT`, with the reason; everything else is a leak. The search is proven first: the same secrets are
-planted in four forms on a host and on the controller, and each plant has to be found.
+planted in every form on a host and on the controller, and each plant has to be found.
 """
 from __future__ import annotations
 
@@ -29,9 +30,13 @@ from golive.session import ROOT, reports_of
 
 from ..harness import bound, compiled, store_breaks
 from ..harness.lab import INVENTORY, Lab
+from . import canary_runs, driving
 
 RECORD = ROOT / "tests/records/leak_campaign.json"
 MOUNT = "kv"
+CANARY = "/canary/"
+#: forms of each plant
+PLANTS = 6
 #: pattern of a place -> why the secret is meant to be there
 MEANT: Mapping[str, str] = {
     r"^vault: .*(/var/lib/vault|raft)": "the store itself, encrypted by its own barrier",
@@ -41,6 +46,7 @@ MEANT: Mapping[str, str] = {
     r"^outside: .*/etc/golive/alert_receiver": "the alert receiver compares its own token",
     r"^(guard|outside): .*/etc/golive/kill_switch": "the kill switch holds its own sealed key",
     r"^guard: .*/etc/golive/guard": "the guard holds its own query key",
+    r"^\w+: files!var/lib/golive-canary/[^ ]+: .*/canary/": "the canaries were delivered there",
 }
 
 
@@ -95,21 +101,27 @@ def host(search: Search, world: Lab, name: str) -> None:
 
 def controller(search: Search, outputs: Path | None) -> None:
     """Search what the runs wrote on the controller."""
-    for place in (reports_of(compiled.SYSTEM), Path.home() / ".ansible", INVENTORY.parent / "group_vars", outputs):
+    ours = (one for one in Path(tempfile.gettempdir()).glob("*") if re.match(r"golive|ansible|tmp", one.name) and not one.is_socket())
+    for place in (reports_of(compiled.SYSTEM), Path.home() / ".ansible", INVENTORY.parent / "group_vars", outputs, *ours):
         if place is not None and place.exists():
             search.tree(str(place))
 
 
 def planted(world: Lab, index: Index, values: Mapping[str, str]) -> list[str]:
-    """Plant secrets in four forms on a host and on the controller; return those plants that the search does not find."""
-    value = max(values.values(), key=len).encode()
-    forms = {"plain": value, "base64": base64.b64encode(value), "hex": value.hex().encode(), "url": quote(value, safe="").encode(),
-             "reversed": value[::-1]}
+    """Plant secrets in every form on a host and on the controller; return those plants that the search does not find."""
+    forms: dict[str, bytes] = {}
+    for name, text in sorted(values.items(), key=lambda one: len(one[1]))[-1:] + [one for one in values.items() if CANARY in one[0]]:
+        value, shape = text.strip().encode(), re.sub(r"\W+", "-", name)
+        forms.update({f"{shape}-plain": value, f"{shape}-base64": base64.b64encode(value), f"{shape}-hex": value.hex().encode(),
+                      f"{shape}-url": quote(value, safe="").encode(), f"{shape}-json": json.dumps(text.strip()).encode(),
+                      f"{shape}-reversed": text.strip()[::-1].encode()})
     missed = []
     with tempfile.TemporaryDirectory() as folder:
         for form, data in forms.items():
-            world.on("bot", f"cat > /var/tmp/golive-plant-{form}", data=b"noise " + data + b" noise")
             (Path(folder) / form).write_bytes(b"noise " + data + b" noise")
+        packed = subprocess.run(["tar", "-C", folder, "--transform", "s,^./,golive-plant-,", "-cf", "-", "."], capture_output=True,
+                                check=True)
+        world.on("bot", "tar -C /var/tmp -xf - --exclude ./", data=packed.stdout)
         there, here = Search(index), Search(index)
         host(there, world, "bot")
         here.tree(folder)
@@ -121,33 +133,51 @@ def planted(world: Lab, index: Index, values: Mapping[str, str]) -> list[str]:
 
 
 def main() -> int:
-    """Search and write the record; 2 when a secret stands where it should not, or a plant was not found."""
+    """Drive, search and write the record; 2 when a secret stands where it should not, or a plant was not found."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.journeys.leaks", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--outputs", type=Path)
+    parser.add_argument("--seed", default="20261121")
+    parser.add_argument("--search-only", action="store_true", help="drive nothing: search what lies there, and write no record")
+    parser.add_argument("--journeys", type=int, default=len(canary_runs.REPLACED), help="journeys with a canary in place of a credential")
+    parser.add_argument("--leave", action="store_true", help="leave it to the next journey to put the lab's own credentials back")
     options = parser.parse_args()
     world = Lab()
+    outputs = INVENTORY.parent / "lab" / f"{world.lab}.outputs"
+    made = canary_runs.shapes(options.seed)
+    if not options.search_only:
+        canary_runs.store(world, made)
     values = secrets_of(world)
     index = Index.build(values)
-    missed = planted(world, index, values)
     search = Search(index)
+    driven: dict[str, Any] = {}
+    if not options.search_only:
+        with tempfile.TemporaryDirectory() as folder, canary_runs.Watch(search):
+            driven = canary_runs.drive(world, made, Path(folder), outputs, options.journeys)
+    missed = planted(world, index, values)
     for name in sorted(one for one in world.addresses if one != "controller"):
         host(search, world, name)
-    controller(search, options.outputs)
-    world.close()
+    controller(search, outputs)
     places = sorted({f"{one.where.replace(str(ROOT), '')}: {one.secret} ({one.form})" for one in search.found})
     meant = [one for one in places if any(re.search(pattern, one) for pattern in MEANT)]
     leaks = [one for one in places if one not in meant]
-    figures = {"secrets searched for": len(values), "things searched": search.things, "MiB searched": search.bytes >> 20,
-               "places where a secret is meant to be": len(meant), "leaks": len(leaks), "not read": len(search.unread),
-               "plants that were not found": len(missed), "outputs at -vvvv": bool(options.outputs)}
-    body = {"title": "Leaks", "at": utc(), "bound": bound.now("leak_campaign"),
+    reached = {one.secret for one in search.found if canary_runs.FOLDER.lstrip("/") in one.where and CANARY in one.secret}
+    figures = {"secrets searched for": len(values), **driven, "canaries found where they were delivered": len(reached),
+               "outputs at -vvvv searched": len(list(outputs.glob("*.txt"))), "things searched": search.things,
+               "MiB searched": search.bytes >> 20, "places where a secret is meant to be": len(meant), "leaks": len(leaks),
+               "not read": len(search.unread), "plants": PLANTS * (len(made) + 1) * 2, "plants that were not found": len(missed),
+               "seed": options.seed}
+    body = {"title": "Leaks", "at": utc(), "bound": bound.now("leak_campaign"), "whole": True,
             "figures": figures, "leaks": leaks, "meant": meant, "unread": search.unread, "missed": missed,
             "allowed": dict(MEANT),
-            "about": "Every secret of the rehearsal's store in every spelling, searched in every byte that journeys and crashes wrote on "
-                     "controller and hosts; the search itself is proven by planted secrets.",
+            "about": "Every secret of the rehearsal's store, and canaries of every shape, in every spelling, searched in every byte that "
+                     "journeys, failures and crashes wrote on controller and hosts; the search itself is proven by planted secrets.",
             "notes": [f"leak: {one}" for one in leaks] + [f"not read: {one}" for one in search.unread[:10]]}
-    write_atomic(RECORD, (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode(), 0o644)
     print(json.dumps(figures, indent=1), *leaks, *missed, *search.unread[:20], sep="\n")
+    if not options.search_only:
+        write_atomic(RECORD, (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode(), 0o644)
+        canary_runs.forget(world, made)
+        if options.journeys and not options.leave:
+            driving.to_its_end()  # with the credentials that are its own again
+    world.close()
     return 2 if leaks or missed else 0
 
 

@@ -103,12 +103,13 @@ def state_digest(state: Mapping[str, Any]) -> str:
 def money(world: Lab) -> dict[str, Any]:
     """Return what the audit chain and the venue say of money acts: each armed ticket once, no order id twice, the chain whole."""
     chain = AuditLog(str(reports_of(compiled.SYSTEM) / "audit.jsonl")).verify()
-    armed = [str(line["detail"].get("nonce") or line["detail"]) for line in chain.lines if line["act"] == "arm.done"]
-    twice = {}
+    armed = [str(line["detail"]["ticket"]) for line in chain.lines if line["act"] == "arm.done"]
+    twice, count = {}, 0
     for account in ("live", "wire"):
         orders = world.admin("GET", f"state/{account}").get("orders") or {}
         rows = orders if isinstance(orders, list) else [one for every in orders.values() if isinstance(every, list) for one in every]
+        count += len(rows)
         names = [str(one.get("cl_ord_id") or one.get("client_id") or one.get("userref") or one.get("id")) for one in rows]
         twice[account] = sorted({one for one in names if names.count(one) > 1})
     return {"armed": len(armed), "armed_twice": sorted({one for one in armed if armed.count(one) > 1}), "orders_twice": twice,
-            "audit_lines": len(chain.lines)}
+            "orders": count, "audit_lines": len(chain.lines)}
