@@ -138,8 +138,7 @@ def join(settings: Settings, keepers: Keepers, *, dry: bool, restarted: bool = F
     bare = dry and not settings.ca_file.is_file()
     node = nodes.Node(settings.address, "missing") if bare else nodes.look(settings, [settings.address])[0]
     changes: list[dict[str, Any]] = []
-    if node.state in {"empty", "missing"}:
-        changes.append({"object": f"vault:{settings.address}", "op": "join", "before": None, "after": None})
+    if node.state in {"empty", "missing"}:  # it joins by itself, a moment before or after this look: no change that a run makes
         node = nodes.await_joined(settings, nodes.JOIN_S) if not dry else nodes.Node(settings.address, "sealed")
     if node.state == "stranger":
         raise GoliveError("this member of the store shows a certificate that is not ours", where=settings.address)

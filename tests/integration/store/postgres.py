@@ -75,6 +75,8 @@ def running(password: str, address: str = "127.0.0.1") -> Iterator[Postgres]:
     data = ["-D", str(root / "data")]
     keeper = ["-U", "keeper", "--pwfile", str(root / "pw"), "-A", "scram-sha-256", "--no-sync"]
     subprocess.run([*as_server, str(folder / "initdb"), *data, *keeper], check=True, capture_output=True, cwd="/")
+    with (root / "data/pg_hba.conf").open("a") as rules:
+        rules.write(f"host all all {address.rpartition('.')[0]}.0/24 scram-sha-256\n")
     listens = ["-p", str(port), "-k", str(root), "-h", address, "-c", "fsync=off"]
     server = subprocess.Popen([*as_server, str(folder / "postgres"), *data, *listens], cwd="/", stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL)
@@ -84,8 +86,6 @@ def running(password: str, address: str = "127.0.0.1") -> Iterator[Postgres]:
             assert server.poll() is None, "PostgreSQL did not start"
             assert time.monotonic() < deadline, "PostgreSQL did not answer in time"
             time.sleep(0.1)
-        with (root / "data/pg_hba.conf").open("a") as rules:
-            rules.write(f"host all all {address.rpartition('.')[0]}.0/24 scram-sha-256\n")
         yield Postgres(port, folder, root / "data", as_server, address)
     finally:
         subprocess.run([*as_server, str(folder / "pg_ctl"), *data, "-m", "immediate", "stop"], check=False, capture_output=True, cwd="/")
