@@ -14,6 +14,9 @@ from .lab import Lab
 
 Records = list[dict[str, Any]]
 GENESIS = "0" * 64
+#: A forged ledger stands still while the bot writes on beneath: what asks for its newest record may turn too, as late as it is asked.
+NEWEST = {"shadow": ("ledger.paper_continuous_hours", "ledger.paper_continuous_hours@day1", "ledger.paper_days", "process.decides",
+                     "process.uptime_ratio")}
 
 
 def _line(record: dict[str, Any]) -> bytes:
@@ -52,4 +55,5 @@ def forged(instance: str, change: Callable[[Records, float], Records], *controls
     def heal(world: Lab) -> None:
         world.on("bot", f"umount {path}; rm -f {copy}", check=False)
 
-    return Fault("lab", "file", red(*controls), break_, confirm, heal, **more)
+    quiet = (*more.pop("unwatched", ()), *(one for one in NEWEST.get(instance, ()) if one not in controls))
+    return Fault("lab", "file", red(*controls), break_, confirm, heal, unwatched=quiet, **more)
