@@ -24,14 +24,14 @@ WORLDS: dict[str, type[World]] = {"controller": Controller, "lab": Lab}
 def chosen(options: argparse.Namespace) -> list[Named]:
     """Return the trials that were asked for and whose proofs do not hold any more."""
     record = proofs.load()
-    held = {(one["fault"], one["trial"]) for one in record["proofs"] if not proofs.holds(one)}
+    held = {(one["fault"], one["trial"], one["control"]) for one in record["proofs"] if not proofs.holds(one)}
     found: list[Named] = []
     for name in registry.names():
         for number, fault in enumerate(registry.trials(name)):
             wanted = ((not options.control or options.control in fault.red) and (not options.fault or name in options.fault)
                       and (not options.subject or any(one.split(".")[0] == options.subject for one in fault.red))
                       and (not options.world or fault.world == options.world))
-            if wanted and (options.again or (name, number) not in held):
+            if wanted and (options.again or any((name, number, control) not in held for control in fault.red)):
                 found.append((name, number, fault))
     if options.sample:
         found = random.Random(options.seed).sample(found, min(options.sample, len(found)))
