@@ -29,9 +29,13 @@ class AdminApi:
         """Return the decoded answer. Raises GoliveError in the exchange's own words."""
         try:
             answer = self._session.request(method, self._base + path, json=body, timeout=TIMEOUT_S, allow_redirects=False)
-            data = answer.json()
+        except (requests.exceptions.InvalidHeader, UnicodeError):  # whose words would repeat the token
+            raise GoliveError("the token of the rehearsal exchange's administration cannot be sent", where=self._base,
+                              found="characters that no header takes", expected="letters and digits") from None
         except requests.exceptions.RequestException as exc:
             raise GoliveError("the rehearsal exchange does not answer", where=self._base, found=type(exc).__name__) from None
+        try:
+            data = answer.json()
         except ValueError:
             found = f"status {answer.status_code}"
             raise GoliveError("the rehearsal exchange did not answer with JSON", where=self._base, found=found) from None

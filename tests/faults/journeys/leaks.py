@@ -17,7 +17,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -35,17 +35,19 @@ from . import canary_runs, driving
 RECORD = ROOT / "tests/records/leak_campaign.json"
 MOUNT = "kv"
 CANARY = "/canary/"
+#: places that a search keeps (golive.leaks.places)
+MOST = 1000
 #: forms of each plant
 PLANTS = 6
 #: pattern of a place -> why the secret is meant to be there
 MEANT: Mapping[str, str] = {
-    r"^vault: .*(/var/lib/vault|raft)": "the store itself, encrypted by its own barrier",
-    r"^(bot|outside|guard|vault|venue): .*/run/credentials/": "systemd hands a unit its credential in a memory file system of its own",
-    r"^bot: .*/etc/(golive|bot)/[^ ]*(credentials?|secrets?)/": "root-only files from which systemd loads a unit's credentials",
-    r"^venue: .*(/etc/exchange-sandbox/|/var/lib/exchange-sandbox/)": "the rehearsal exchange knows the secrets of the keys that it mints",
-    r"^outside: .*/etc/golive/alert_receiver": "the alert receiver compares its own token",
-    r"^(guard|outside): .*/etc/golive/kill_switch": "the kill switch holds its own sealed key",
-    r"^guard: .*/etc/golive/guard": "the guard holds its own query key",
+    r"^vault: .*(var/lib/vault|raft)": "the store itself, encrypted by its own barrier",
+    r"^(bot|outside|guard|vault|venue): .*[!/ ]run/credentials/": "systemd hands a unit its credential in a memory file system of its own",
+    r"^bot: .*[!/]etc/(golive|bot)/[^ ]*(credentials?|secrets?)/": "root-only files from which systemd loads a unit's credentials",
+    r"^venue: .*(etc/exchange-sandbox/|var/lib/(private/)?exchange-sandbox/)": "the exchange knows the secrets of the keys that it mints",
+    r"^outside: .*etc/golive/alert_receiver": "the alert receiver compares its own token",
+    r"^(guard|outside): .*etc/golive/kill_switch": "the kill switch holds its own sealed key",
+    r"^guard: .*etc/golive/guard": "the guard holds its own query key",
     r"^\w+: files!var/lib/golive-canary/[^ ]+: .*/canary/": "the canaries were delivered there",
 }
 
@@ -107,6 +109,14 @@ def controller(search: Search, outputs: Path | None) -> None:
             search.tree(str(place))
 
 
+def join(search: Search, part: Search, look: Callable[[], None]) -> None:
+    """Look by a search of its own, so that what it finds is never cut off by what others found, and add it."""
+    look()
+    search.found += part.found
+    search.unread += [*part.unread, *(["more was found than a search keeps"] if len(part.found) >= MOST else [])]
+    search.things, search.bytes = search.things + part.things, search.bytes + part.bytes
+
+
 def planted(world: Lab, index: Index, values: Mapping[str, str]) -> list[str]:
     """Plant secrets in every form on a host and on the controller; return those plants that the search does not find."""
     forms: dict[str, bytes] = {}
@@ -119,9 +129,9 @@ def planted(world: Lab, index: Index, values: Mapping[str, str]) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         for form, data in forms.items():
             (Path(folder) / form).write_bytes(b"noise " + data + b" noise")
-        packed = subprocess.run(["tar", "-C", folder, "--transform", "s,^./,golive-plant-,", "-cf", "-", "."], capture_output=True,
+        packed = subprocess.run(["tar", "-C", folder, "--transform", "s,^,golive-plant-,", "-cf", "-", *forms], capture_output=True,
                                 check=True)
-        world.on("bot", "tar -C /var/tmp -xf - --exclude ./", data=packed.stdout)
+        world.on("bot", "tar -C /var/tmp -xf -", data=packed.stdout)
         there, here = Search(index), Search(index)
         host(there, world, "bot")
         here.tree(folder)
@@ -154,8 +164,8 @@ def main() -> int:
             driven = canary_runs.drive(world, made, Path(folder), outputs, options.journeys)
     missed = planted(world, index, values)
     for name in sorted(one for one in world.addresses if one != "controller"):
-        host(search, world, name)
-    controller(search, outputs)
+        join(search, part := Search(index), lambda: host(part, world, name))  # noqa: B023 (called at once)
+    join(search, part := Search(index), lambda: controller(part, outputs))
     places = sorted({f"{one.where.replace(str(ROOT), '')}: {one.secret} ({one.form})" for one in search.found})
     meant = [one for one in places if any(re.search(pattern, one) for pattern in MEANT)]
     leaks = [one for one in places if one not in meant]
