@@ -445,7 +445,8 @@ def test_the_agent_delivers_to_the_bots_unit_and_the_bot_outlives_a_sealed_store
     second = run(str(play))
     assert second.code == 0, second.output[-3000:]
     assert "changed=0" in next(line for line in second.output.splitlines() if line.startswith("bot "))
-    assert lab.logins(began, utc())["kraken-micro-wire"] == 1         # the process' own login, renewed and not repeated
+    # The process' own login, renewed and not repeated; none at all where its agent goes on from a run before.
+    assert lab.logins(began, utc()).get("kraken-micro-wire", 0) <= 1
     await_that(lambda: health()["reconciled"] is True, "the bot agrees with the venue")
     # A rotation waits for the agent: the new key is delivered, then the bot is restarted.
     rotated = run(f"{OPERATE}/rotate_secrets.yml", "-e", f"rotate_agent_file={file}")
