@@ -234,8 +234,10 @@ def ticket(number: int, rng: random.Random, ground: Ground) -> Mutation:
     kept = f"{KEPT}/{number}"
     do = f"mkdir -p {KEPT}; P=$(readlink -f {path}); test -e \"$P\"; cp -a \"$P\" {kept}; {script}; ! diff -rq \"$P\" {kept} >/dev/null"
     undo = f"if test -e {kept}; then P=$(readlink -f {path}); rm -rf \"$P\"; cp -a {kept} \"$P\"; rm -rf {kept}; fi"
-    return Mutation(number, "bot", "ticket", what, do, undo, ((f"file:{path}", ()),),
-                    ("arming.ticket_valid", "mode.switch_to_live", "ramp.stage_limits"), (path, "ticket"))
+    if path.startswith("/etc/golive/arm/installed"):     # written by the act that arms, no role: looked at by the controls of phase live
+        controls = ("arming.ticket_valid", "mode.switch_to_live")
+        return Mutation(number, "bot", "ticket", what, do, undo, (), controls, ("ticket",), by_plan=True)
+    return Mutation(number, "bot", "ticket", what, do, undo, ((f"file:{path}", ()),), (), (path,))
 
 
 def audit_line(number: int, rng: random.Random, ground: Ground) -> Mutation:
