@@ -21,8 +21,8 @@ from .trial import Outcome
 RECORD = ROOT / str(compiled.bound().values["red_proof_directory"]) / "red_proofs.json"
 MAX_AGE = timedelta(days=float(compiled.bound().values["red_proof_max_age_days"]))
 ADAPTER, RUNTIME = "stand-in bot kraken_micro", "systemd"
-# Controls whose green needs a bot that is armed and live; no lab of this campaign is.
-LIVE = "needs a bot that is live with a ticket; the lab of the campaign stops before the phase live"
+# Controls whose green needs a bot that is armed and live.
+LIVE = "no trial has been made yet; it needs a lab that make golive has brought to LIVE"
 #: control -> why no break of this campaign can turn it
 NOT_YET: Mapping[str, str] = {}
 
