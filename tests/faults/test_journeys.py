@@ -79,7 +79,7 @@ def test_canaries_of_every_shape_are_handed_to_what_succeeds_and_to_what_fails()
     shapes = canary_runs.shapes("s")
     assert {"quotes", "newlines", "unicode", "yaml", "jinja", "large"} <= set(shapes)
     assert shapes == canary_runs.shapes("s")
-    tasks = canary_runs.play(shapes)[0]["tasks"]
+    tasks = [task for play in canary_runs.play(shapes) for task in play["tasks"]]
     failing = [one for one in tasks if one.get("ignore_errors")]
     assert len(failing) >= 4 * len(shapes)
     written = str(tasks)

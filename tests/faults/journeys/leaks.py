@@ -37,6 +37,8 @@ MOUNT = "kv"
 CANARY = "/canary/"
 #: places that a search keeps (golive.leaks.places)
 MOST = 1000
+#: what apt unpacks or keeps for itself is not searched
+PACKAGED = r"^/(usr/(?!local)|var/lib/(apt|dpkg)/|var/cache/)"
 #: forms of each plant
 PLANTS = 6
 #: pattern of a place -> why the secret is meant to be there
@@ -86,7 +88,8 @@ def _paths(client: Any, prefix: str) -> Iterator[str]:
 def host(search: Search, world: Lab, name: str) -> None:
     """Search what was written on a host: all that differs from its image, its memory file systems, its journal, its processes."""
     container = f"golive-{world.lab}-{name}"
-    changed = subprocess.run(["docker", "diff", container], capture_output=True, text=True, check=True).stdout.splitlines()
+    told = subprocess.run(["docker", "diff", container], capture_output=True, text=True, check=True).stdout.splitlines()
+    changed = [line for line in told if not re.search(PACKAGED, line[2:])]
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as listed:
         listed.write("\0".join(line[2:].lstrip("/") for line in changed if line[0] in "AC"))
         listed.flush()
@@ -158,10 +161,9 @@ def main() -> int:
     values = secrets_of(world)
     index = Index.build(values)
     search = Search(index)
-    driven: dict[str, Any] = {}
     if not options.search_only:
         with tempfile.TemporaryDirectory() as folder, canary_runs.Watch(search):
-            driven = canary_runs.drive(world, made, Path(folder), outputs, options.journeys)
+            canary_runs.drive(world, made, Path(folder), outputs, options.journeys)
     missed = planted(world, index, values)
     for name in sorted(one for one in world.addresses if one != "controller"):
         join(search, part := Search(index), lambda: host(part, world, name))  # noqa: B023 (called at once)
@@ -170,19 +172,21 @@ def main() -> int:
     meant = [one for one in places if any(re.search(pattern, one) for pattern in MEANT)]
     leaks = [one for one in places if one not in meant]
     reached = {one.secret for one in search.found if canary_runs.FOLDER.lstrip("/") in one.where and CANARY in one.secret}
-    figures = {"secrets searched for": len(values), **driven, "canaries found where they were delivered": len(reached),
+    figures = {"secrets searched for": len(values), "canaries": len(made), **canary_runs.told(outputs),
+               "canaries found where they were delivered": len(reached),
                "outputs at -vvvv searched": len(list(outputs.glob("*.txt"))), "things searched": search.things,
                "MiB searched": search.bytes >> 20, "places where a secret is meant to be": len(meant), "leaks": len(leaks),
                "not read": len(search.unread), "plants": PLANTS * (len(made) + 1) * 2, "plants that were not found": len(missed),
                "seed": options.seed}
     body = {"title": "Leaks", "at": utc(), "bound": bound.now("leak_campaign"), "whole": True,
             "figures": figures, "leaks": leaks, "meant": meant, "unread": search.unread, "missed": missed,
-            "allowed": dict(MEANT),
+            "allowed": dict(MEANT), "not searched": PACKAGED,
             "about": "Every secret of the rehearsal's store, and canaries of every shape, in every spelling, searched in every byte that "
                      "journeys, failures and crashes wrote on controller and hosts; the search itself is proven by planted secrets.",
             "notes": [f"leak: {one}" for one in leaks] + [f"not read: {one}" for one in search.unread[:10]]}
     print(json.dumps(figures, indent=1), *leaks, *missed, *search.unread[:20], sep="\n")
     if not options.search_only:
+        (outputs / "driven").unlink(missing_ok=True)
         write_atomic(RECORD, (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode(), 0o644)
         canary_runs.forget(world, made)
         if options.journeys and not options.leave:

@@ -37,7 +37,8 @@ def drawn(seed: str, state_: int, size: int, place: Ground, makers: Sequence[hos
     while len(found) < size and number < size * 20:
         rng = random.Random(f"{seed}:{state_}:{number}")
         one = rng.choice(makers)(100_000 + 1000 * state_ + number, rng, place)
-        if not any(one.collides(other) for other in found):
+        # Where something of another kind lies in a file's place, golive names it, changes nothing and leaves it to a person.
+        if one.family != "file link" and not any(one.collides(other) for other in found):
             found.append(one)
         number += 1
     return found
