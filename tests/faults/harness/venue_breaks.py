@@ -164,8 +164,12 @@ def cruelty(name: str, params: dict[str, Any], *controls: str, account: str | No
     return Fault("lab", "venue", expected, break_, confirm, heal, unwatched=quiet, **more)
 
 
-def bad_requests(rule: str, send: Callable[[Lab, Client], None], *controls: str, account: str = "wire", **more: Any) -> Fault:
-    """Return the fault by which requests of the wire account break a rule. It stays in the judge's window: it lingers."""
+def bad_requests(rule: str, send: Callable[[Lab, Client], None], *controls: str, account: str = "wire",
+                 undo: Callable[[Client], None] | None = None, **more: Any) -> Fault:
+    """Return the fault by which requests of the wire account break a rule. It stays in the judge's window: it lingers.
+
+    `undo` takes back what the requests left at the venue, and would be judged on and on.
+    """
 
     def break_(world: Lab) -> None:
         world.kept["since"] = time.time()
@@ -180,5 +184,6 @@ def bad_requests(rule: str, send: Callable[[Lab, Client], None], *controls: str,
             time.sleep(1)  # the verdict about a stop falls seconds after the entry
         raise NotTaken(f"the judge counts neither fail nor unjudged of {rule}")
 
-    return Fault("lab", "venue", red(*controls), break_, confirm, lambda world: None, lingers=True,
+    return Fault("lab", "venue", red(*controls), break_, confirm, lambda world: undo and undo(Client(world, **mint(world, account))),
+                 lingers=True,
                  **{"settle_s": 140, "order": 9, **more})
