@@ -49,6 +49,8 @@ MEANT: Mapping[str, str] = {
     r"^venue: .*(etc/exchange-sandbox/|var/lib/(private/)?exchange-sandbox/)": "the exchange knows the secrets of the keys that it mints",
     r"^outside: .*etc/golive/alert_receiver": "the alert receiver compares its own token",
     r"^(guard|outside): .*etc/golive/kill_switch": "the kill switch holds its own sealed key",
+    r"^bot: .*etc/golive/prometheus/alertmanager\.token: .*/alerts/receiver": "by which alerts are sent; root's alone",
+    r"^(guard|outside): .*etc/golive/(kill|guard)_page_token: .*/alerts/receiver": "by which kill switch and guard page; root's alone",
     r"^guard: .*etc/golive/guard": "the guard holds its own query key",
     r"^\w+: files!var/lib/golive-canary/[^ ]+: .*/canary/": "the canaries were delivered there",
 }
@@ -145,6 +147,19 @@ def planted(world: Lab, index: Index, values: Mapping[str, str]) -> list[str]:
     return missed
 
 
+def classify() -> int:
+    """Judge the places that the last search found by MEANT as it is now; 2 when one of them is a leak."""
+    body = json.loads(RECORD.read_text("utf-8"))
+    places = sorted([*body["leaks"], *body["meant"]])
+    body["meant"] = [one for one in places if any(re.search(pattern, one) for pattern in MEANT)]
+    body["leaks"] = [one for one in places if one not in body["meant"]]
+    body["figures"].update({"places where a secret is meant to be": len(body["meant"]), "leaks": len(body["leaks"])})
+    body["allowed"], body["bound"] = dict(MEANT), bound.now("leak_campaign")
+    body["notes"] = [*(f"leak: {one}" for one in body["leaks"]), *(one for one in body["notes"] if not one.startswith("leak: "))]
+    write_atomic(RECORD, (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode(), 0o644)
+    return 2 if body["leaks"] or body["missed"] else 0
+
+
 def main() -> int:
     """Drive, search and write the record; 2 when a secret stands where it should not, or a plant was not found."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.journeys.leaks", description=(__doc__ or "").splitlines()[0])
@@ -152,7 +167,10 @@ def main() -> int:
     parser.add_argument("--search-only", action="store_true", help="drive nothing: search what lies there, and write no record")
     parser.add_argument("--journeys", type=int, default=len(canary_runs.REPLACED), help="journeys with a canary in place of a credential")
     parser.add_argument("--leave", action="store_true", help="leave it to the next journey to put the lab's own credentials back")
+    parser.add_argument("--classify", action="store_true", help="search nothing: judge the places of the record by MEANT as it is now")
     options = parser.parse_args()
+    if options.classify:
+        return classify()
     world = Lab()
     outputs = INVENTORY.parent / "lab" / f"{world.lab}.outputs"
     made = canary_runs.shapes(options.seed)
