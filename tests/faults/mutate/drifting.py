@@ -235,7 +235,7 @@ def run(world: Lab, todo: Sequence[Mutation], widths: Sequence[int], told: Any, 
     campaign.untouched(known)
     for width in widths:
         open_ = [one for one in todo if one.number not in rows or rows[one.number].outcome == "survived"]
-        for part in ([one for one in open_ if not one.by_plan], [one for one in open_ if one.by_plan]):
+        for part in ([one for one in open_ if one.by_plan], [one for one in open_ if not one.by_plan]):     # what costs seconds first
             for batch in batches(part, width):
                 for row in campaign.judge(batch):
                     rows[row.mutation.number] = row
