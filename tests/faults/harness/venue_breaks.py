@@ -37,6 +37,13 @@ systemctl start bot-INSTANCE
 """
 
 
+def release(world: Lab, *instances: str) -> None:
+    """Let bots trade again that went back to paper because the venue had failed them."""
+    for instance in instances:
+        if "active" in world.on("bot", f"systemctl is-active bot-{instance} || true").split():
+            world.on("bot", RELEASE.replace("PORT", PORTS[instance]).replace("INSTANCE", instance))
+
+
 class Client:
     """A raw Kraken client that can send what no good bot would."""
 
@@ -157,9 +164,7 @@ def cruelty(name: str, params: dict[str, Any], *controls: str, account: str | No
 
     def heal(world: Lab) -> None:
         world.admin("DELETE", "cruelties/" + world.kept.pop("cruelty"))
-        for instance in PORTS if account is None else (account,):
-            if "active" in world.on("bot", f"systemctl is-active bot-{instance} || true").split():
-                world.on("bot", RELEASE.replace("PORT", PORTS[instance]).replace("INSTANCE", instance))
+        release(world, *(PORTS if account is None else (account,)))
 
     return Fault("lab", "venue", expected, break_, confirm, heal, unwatched=quiet, **more)
 

@@ -11,7 +11,7 @@ from golive.session import reports_of
 from ..harness import compiled, store_breaks
 from ..harness.lab import Lab
 from ..harness.ledger_breaks import _line
-from ..harness.venue_breaks import deliver, mint, restore
+from ..harness.venue_breaks import deliver, mint, release, restore
 from . import hosts
 from .hosts import KEPT, Ground, Mutation
 
@@ -55,7 +55,12 @@ def route(number: int, rng: random.Random, ground: Ground) -> Mutation:
         ("to the venue: nowhere", f"ip route add blackhole {ground.venue}/32", f"ip route del blackhole {ground.venue}/32 || true"),
         ("to the venue: this host itself", f"ip route add local {ground.venue}/32 dev lo", f"ip route del local {ground.venue}/32 || true"),
     ))
-    return Mutation(number, "bot", "route", what, do, undo, (), ("network.egress_allowlist", "exchange.endpoint_genuine"), ("net",),
+
+    def back(world: Lab) -> None:
+        world.on("bot", undo)
+        release(world, *ground.instances)
+
+    return Mutation(number, "bot", "route", what, do, back, (), ("network.egress_allowlist", "exchange.endpoint_genuine"), ("net",),
                     by_plan=True)
 
 
