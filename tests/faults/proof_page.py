@@ -66,7 +66,7 @@ def text() -> str:
     for path in sorted(RECORDS.glob("*_campaign.json")):
         lines += _campaign(json.loads(path.read_text("utf-8")))
     if bound.NEVER_RUN:
-        lines += ["", "## Built and not run to the end yet", "", *(f"* `{name}`: no record" for name in bound.NEVER_RUN)]
+        lines += ["", "## Built and not run to the end yet", "", *map(_broken_off, bound.NEVER_RUN)]
     lines += ["", "## Each proof", "", "| control | break | broken was | seen |", "| --- | --- | --- | --- |"]
     lines += [f"| `{one['control']}` | `{one['fault']}` | {LAYERS[one['layer']]} | {_cell(one['reason'])} |"
               for one in sorted(record["proofs"], key=lambda one: (one["control"], one["fault"], one["trial"]))]
@@ -81,6 +81,10 @@ def _campaign(one: dict[str, Any]) -> list[str]:
     lines = ["", f"## {one['title']}", "", one["about"], "", "| | |", "| --- | --- |"]
     lines += [f"| {name} | {value} |" for name, value in one["figures"].items()]
     return [*lines, "", *(f"* {note}" for note in one.get("notes", []))]
+
+
+def _broken_off(name: str) -> str:
+    return f"* `{name}`: {'broken off, what it showed by then stands above' if (RECORDS / f'{name}.json').is_file() else 'no record'}"
 
 
 def _cell(words: str) -> str:

@@ -22,7 +22,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "leak_campaign": ("tests/faults/journeys/leaks.py", "tests/faults/journeys/canary_runs.py",
                       "module_utils/golive/leaks/*.py", "module_utils/golive/secrets.py"),
 }
-#: built, and not run to its end yet: no record is there, and the page says so
+#: built, and not run to its end yet: there is no record, or one that says so; the page does
 NEVER_RUN = ("crash_campaign", "prediction_campaign")
 
 
