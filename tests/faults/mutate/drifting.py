@@ -59,6 +59,9 @@ def ground(world: Lab) -> Ground:
         for line in RunDir(folder).lines("changes.jsonl"):
             if not line["check"] and line["op"] in MADE:
                 objects.setdefault(line["host"], set()).add(line["object"])
+    # A release that nothing runs is wanted no longer: it is checked when somebody rolls back to it.
+    current = "release:" + world.on("bot", "readlink -f /opt/bot/current").strip()
+    objects["bot"] = {name for name in objects.get("bot", set()) if not name.startswith("release:") or name == current}
     live = "active" in world.on("bot", "systemctl is-active bot-live || true").split()
     return Ground({host: sorted(every) for host, every in objects.items()}, world.addresses["venue"],
                   ("shadow", "wire", "live") if live else ("shadow", "wire"))
