@@ -140,7 +140,10 @@ def second_process(number: int, rng: random.Random, ground: Ground) -> Mutation:
 
 
 def store_policy(number: int, rng: random.Random, ground: Ground) -> Mutation:
-    """Change what the secret store lets people do, or whether it writes it down."""
+    """Change what the secret store lets people do, or whether it writes it down.
+
+    A policy more is given to a role: one that nobody carries lets nobody do anything, and golive leaves it alone.
+    """
     kind = rng.choice(("policy wider", "policy more", "role longer", "audit off"))
 
     def change(world: Lab, back: bool) -> None:
@@ -154,10 +157,14 @@ def store_policy(number: int, rng: random.Random, ground: Ground) -> Mutation:
                 rules = world.kept[key]
                 client.sys.create_or_update_policy(system, rules if back else rules + '\npath "kv/*" { capabilities = ["read"] }\n')
             elif kind == "policy more":
+                path, key = f"auth/approle/role/{system}", f"carried {number}"
                 if back:
+                    client.write_data(path, data={"token_policies": world.kept[key]})
                     client.sys.delete_policy(name)
                 else:
                     client.sys.create_or_update_policy(name, 'path "kv/*" { capabilities = ["read"] }')
+                    world.kept[key] = client.read(path)["data"]["token_policies"]
+                    client.write_data(path, data={"token_policies": [*world.kept[key], name]})
             elif kind == "role longer":
                 path, key = f"auth/approle/role/{system}", f"role {number}"
                 if not back:
@@ -177,10 +184,10 @@ def store_policy(number: int, rng: random.Random, ground: Ground) -> Mutation:
         finally:
             client.auth.token.revoke_self()
 
-    names = {"policy wider": "vault_policy:*", "policy more": f"vault_policy:mutation{number}", "role longer": "vault_role:*",
+    names = {"policy wider": "vault_policy:*", "policy more": "vault_role:*", "role longer": "vault_role:*",
              "audit off": "vault_audit:*"}
     return Mutation(number, "vault", "store policy", kind, lambda world: change(world, False), lambda world: change(world, True),
-                    ((names[kind], ()),), (), (f"store:{kind}",))
+                    ((names[kind], ()),), (), (f"store:{names[kind]}",))
 
 
 KILL_RIGHTS = ("query-funds", "query-open-trades", "query-closed-trades", "close-trades")
