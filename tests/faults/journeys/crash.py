@@ -39,7 +39,7 @@ KINDS = ("boundary", "controller", "connections", "target process", "power", "ca
 #: tasks that move money, or stand directly around it; each is died at
 MONEY = ("Ticket", "Arm", "The live unit runs")
 #: about how many tasks a journey has
-TASKS = 130
+TASKS = 182
 TRIES = 2
 MAKERS = (hosts.managed_file, hosts.managed_directory, hosts.managed_link, hosts.account)
 #: objects changed before each crash where the hosts are not made bare

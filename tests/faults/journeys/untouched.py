@@ -11,7 +11,7 @@ MARK = "/run/golive-mark"
 EXCLUDED: Mapping[str, str] = {
     r"^\w+ /run/golive-mark$": "the mark of this look",
     r"^\w+ (/run|/tmp|/var/tmp|/dev/shm|/root|/home/golive)$": "a folder in which something came and went, and is no more",
-    r"^\w+ /run/(systemd|user|sudo|utmp|motd|sshd|dbus|udev|lock|log|credentials|screen)": "who is logged in and what runs",
+    r"^\w+ /run/(systemd|user|sudo|utmp|motd|sshd|chrony|dbus|udev|lock|log|credentials|screen)": "who is logged in and what runs",
     r"^\w+ /var/log/": "logs: every login of the look itself is written there",
     r"^\w+ /var/lib/(systemd|wtmpdb|lastlog|sudo|chrony|logrotate|private/systemd)": "the system's own clocks, timers and logins",
     r"^bot (/var/lib|/run)/(bot|prometheus|private/prometheus|alertmanager|golive-logrotate|golive-backup)":
