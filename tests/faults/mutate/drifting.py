@@ -277,6 +277,7 @@ def write(fresh: Sequence[Row], campaign: Campaign, seed: str, before: dict[str,
     clean = [*before["clean"], *({"run": one.run, "event": one.event, "red": len(one.red), "fresh": one.fresh,
                                   "took_s": round(one.took_s, 1),
                                   "objects": sorted(f"{op} {name} on {host}" for host, name, op in one.objects)} for one in campaign.clean)]
+    clean = list({one["run"]: one for one in clean}.values())     # a campaign that goes on begins with the word of the same run
     write_atomic(RECORD, (json.dumps(body(rows, clean, seed), indent=1, ensure_ascii=False) + "\n").encode(), 0o644)
 
 
