@@ -70,7 +70,8 @@ class ActionModule(StoreAction):
         run = secrets.run_of(task_vars)
         changes = bring_up.bring_up(store, keepers, want, f"{given['system']}-controller", dry=dry, restarted=restarted,
                                     resolve=lambda reference: self.resolve(reference, task_vars), run=run)
-        if dry and any(one["op"] in {"initialise", "unseal"} or one["object"].startswith("vault_identity:") for one in changes):
+        closed = {"initialise"} if restarted else {"initialise", "unseal"}    # one that will be restarted can be asked until then
+        if dry and any(one["op"] in closed or one["object"].startswith("vault_identity:") for one in changes):
             return changes, []  # nobody can ask it yet
         try:
             return changes, bring_up.surplus(store, want, run)
