@@ -38,6 +38,11 @@ def reasons(stages: Sequence[str], installed: Mapping[str, Any] | None, wanted: 
     return undecided(installed["stage"], evidence, days_min, events_min)
 
 
+def above(stages: Sequence[str], held: str | None, asked: str) -> bool:
+    """Return whether a stage is asked for that lies above the one a host holds a ticket for; without a ticket nothing is above."""
+    return held is not None and held in stages and asked in stages and stages.index(asked) > stages.index(held)
+
+
 def undecided(stage: str, evidence: Mapping[str, Any] | str | None, days_min: float, events_min: int) -> list[str]:
     """Return why a stage does not let the next one be armed, by the facts of its record."""
     if evidence is None or isinstance(evidence, str):

@@ -24,6 +24,13 @@ def test_the_first_the_same_and_a_lower_stage_need_no_evidence(installed: str | 
     assert asked(installed, wanted) == []
 
 
+@pytest.mark.parametrize(("held", "wanted", "above"), [
+    (None, "day5", False), ("day1", "day1", False), ("day3", "day1", False), ("day1", "day3", True), ("day1", "day5", True),
+    ("gone", "day3", False)])
+def test_a_stage_above_the_signed_one_is_told_before_anything_is_built(held: str | None, wanted: str, above: bool) -> None:
+    assert ramp.above(STAGES, held, wanted) is above
+
+
 def test_the_next_stage_may_be_armed_on_a_decided_one() -> None:
     assert asked("day1", "day3", GOOD) == []
 
