@@ -283,7 +283,8 @@ def _protection(bases: List[str], held: Mapping[str, Decimal], values: Mapping[s
 def _of(row: Mapping[str, Any], base: str) -> bool:
     about = row.get("descr")
     pair = str(about.get("pair", "")).upper() if isinstance(about, dict) else ""
-    return pair.startswith(base.lstrip("XZ") if len(base) == 4 else base) and not margin.on_margin(row)
+    plain = base[1:] if len(base) == 4 and base[0] in "XZ" else base  # XXRP is XRP in the name of its pair, XXBT is XBT
+    return pair.startswith(plain) and not margin.on_margin(row)
 
 
 def _entry(asset: str, size: Decimal, orders: Mapping[str, Mapping[str, Any]], venue: Kraken) -> Decimal:

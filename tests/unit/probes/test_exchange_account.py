@@ -166,6 +166,17 @@ def test_a_position_with_a_stop_of_its_size_is_covered(ask):
     assert (facts["positions"], facts["positions_without_stop"], facts["stops_insane"]) == (1, [], [])
 
 
+@pytest.mark.parametrize(("asset", "pair"), [("XXRP", "XRPUSDT"), ("XXBT", "XBTUSDT"), ("XETH", "ETHUSDT"), ("XZEC", "ZECUSDT")])
+def test_a_stop_covers_an_asset_that_has_another_name_in_the_balance(ask, asset, pair):
+    held = {"USDT": {"balance": "90"}, asset: {"balance": "1000000"}}
+    paid = bought()
+    paid["descr"]["pair"] = pair
+    ticker = {pair: {"c": ["0.00001", "1"]}}
+    covered = account(ask, BalanceEx=held, OpenOrders={"open": {"O1": stop(pair=pair)}}, ClosedOrders={"closed": {"C1": paid}}, Ticker=ticker)
+    assert (covered["positions_without_stop"], covered["stops_insane"]) == ([], [])
+    assert account(ask, BalanceEx=held, Ticker=ticker)["positions_without_stop"] == [f"{asset}: 1E+6"]
+
+
 def other(side, kind):
     return {**stop(), "descr": {"pair": "SHIBUSDT", "type": side, "ordertype": kind, "price": "0.1"}}
 
