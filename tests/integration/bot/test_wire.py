@@ -193,8 +193,8 @@ def test_a_breaker_tripped_by_losses_ends_entries_across_kill_nine(make_bot: Cal
     exchange.strike("losing_fills", bot.account, pct=4)
     bot.start()
     wait_for(lambda: bot.health()["latches"]["breaker"], "the breaker")
+    wait_for(lambda: entries(bot, exchange) >= 1, "the exchange to have judged the entry")
     before = entries(bot, exchange)
-    assert before >= 1
     bot.kill()
     bot.start()
     decided = bot.health()["decisions"]

@@ -72,7 +72,7 @@ def test_a_naked_spot_position_is_told_by_balances_and_agreed_to_by_the_wallet(s
     scene.position(stop=False)
     eventually(guard.killed, "the kill is asked for; log: %s" % guard.log())
     assert "no stop covers 1.99" in guard.log()
-    assert guard.told("no_entries")
+    eventually(lambda: guard.told("no_entries"), "entries are ended; log: %s" % guard.log())
     assert scene.sandbox.failed(scene.account) == set()
 
 

@@ -34,6 +34,7 @@ HOSTS = ("bot", "guard", "outside", "vault", "venue")
 Change = tuple[str, str, str]
 ATTEMPTS, WAIT_S = 3, 120.0
 TOO_SLOW = re.compile(r"did not finish within|there are samples of")
+LUCK = "ledger.net_return_positive "  # the window goes on with the generated market, and so does its sign
 
 
 @dataclass
@@ -149,11 +150,13 @@ def test_the_second_run_changes_nothing_and_predicts_nothing(runs: Journey) -> N
 
 
 def test_what_is_live_is_found_as_live_by_the_next_run(runs: Journey) -> None:
-    """A busy machine may be too slow for a probe, or leave too few samples, which two controls sum up; nothing else closes again."""
+    """A busy machine may be too slow for a probe, or leave too few samples, which two controls sum up; the paper run's profit of the
+    moment is the market's. Nothing else closes again.
+    """
     if runs.reals[-1].code == 0:
         gates = [gate for run in (runs.check_again, runs.real_again) for phase in PHASES if (gate := run.gate(phase)) is not None]
         closing = [line for gate in gates for line in gate["closing"] if not line.startswith(("gate.", "the gate of phase"))]
-        assert [line for line in closing if not TOO_SLOW.search(line)] == []
+        assert [line for line in closing if not TOO_SLOW.search(line) and not line.startswith(LUCK)] == []
 
 
 def test_a_closed_gate_ends_the_run_and_says_why(runs: Journey) -> None:

@@ -172,7 +172,8 @@ def test_a_stop_covers_an_asset_that_has_another_name_in_the_balance(ask, asset,
     paid = bought()
     paid["descr"]["pair"] = pair
     ticker = {pair: {"c": ["0.00001", "1"]}}
-    covered = account(ask, BalanceEx=held, OpenOrders={"open": {"O1": stop(pair=pair)}}, ClosedOrders={"closed": {"C1": paid}}, Ticker=ticker)
+    orders = {"OpenOrders": {"open": {"O1": stop(pair=pair)}}, "ClosedOrders": {"closed": {"C1": paid}}}
+    covered = account(ask, BalanceEx=held, Ticker=ticker, **orders)
     assert (covered["positions_without_stop"], covered["stops_insane"]) == ([], [])
     assert account(ask, BalanceEx=held, Ticker=ticker)["positions_without_stop"] == [f"{asset}: 1E+6"]
 
