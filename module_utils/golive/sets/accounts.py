@@ -40,8 +40,10 @@ class Accounts(WantedSet):
             locked[name] = rest[:1] in ("!", "*")
         keys: Dict[str, Optional[List[str]]] = {}
         for wanted in self.users:
-            if wanted.get("authorized_keys") is not None and wanted["name"] in users:
-                text = self.system.read(_keys_path(users[wanted["name"]].home))
+            # In the home that the account will have: a changed one is set back, and keys outlive an account, before they are looked at.
+            home = wanted.get("home") or (users[wanted["name"]].home if wanted["name"] in users else None)
+            if wanted.get("authorized_keys") is not None and home is not None:
+                text = self.system.read(_keys_path(home))
                 keys[wanted["name"]] = None if text is None else _lines(text)
         return Current(users, groups, locked, keys)
 

@@ -12,9 +12,10 @@ import glob
 import hashlib
 import os
 import shlex
-from typing import Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from . import atomic
+from .foreseen import Foreseen
 from .system import System
 
 PLACE = "/run/golive/units"
@@ -46,8 +47,9 @@ class Loaded:
         return ("# Written by golive (units). Notes what each start loads, so that a restart lost to a crash is seen and made up for.\n"
                 '[Service]\nExecStartPre=-+/bin/sh -c "%s"\n' % quoted)
 
-    def stale(self, unit: str, invocation: str, definition_is_old: bool, paths: Sequence[str]) -> Optional[str]:
-        """Return why the running unit is not running what is on disk, None if it is."""
+    def stale(self, unit: str, invocation: str, definition_is_old: bool, paths: Sequence[str],
+              predicted: Sequence[Mapping[str, Any]] = ()) -> Optional[str]:
+        """Return why the running unit is not running what is on disk (in a dry run: what will be there by then), None if it is."""
         owed = self.system.read("%s/%s.owed" % (PLACE, unit))
         if owed is not None:
             return owed.strip() or "a restart was cut off"
@@ -59,9 +61,14 @@ class Loaded:
         if record is None or record.splitlines()[:1] != [invocation]:
             return "its start is not recorded"
         then = parse(record)
-        now = self.digests([*paths, *own_files(unit)])
+        now = Foreseen(predicted, unit, then).over([*paths, *own_files(unit)], self.digests)
         changed = sorted(path for path in set(then) | set(now) if then.get(path) != now.get(path))
-        return "%s changed" % changed[0] if changed else None
+        return "%s %s" % (changed[0], "will change" if predicted else "changed") if changed else None
+
+    def who_loaded(self, path: str, digest: str) -> List[str]:
+        """Return the units whose last start loaded a file with this sha256 (hexadecimal), by their records; sorted."""
+        records = [name for name in self.expand(["%s/*.loaded" % PLACE]) if parse(self.system.read(name) or "").get(path) == digest]
+        return sorted(os.path.basename(name)[:-len(".loaded")] for name in records)
 
     def owe(self, unit: str, reason: str) -> None:
         """Note that a restart is due; it survives the death of this run, not a reboot (which loads everything anew)."""

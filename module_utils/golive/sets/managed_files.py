@@ -13,6 +13,8 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 from ..errors import GoliveError
 from . import acl, atomic, release_tree
 from .core import Change, Decision, WantedSet
+from .foreseen import as_loaded_by
+from .loaded import Loaded
 from .path_state import PathState, facts, look_at
 from .system import System
 from .validate import refused
@@ -45,13 +47,15 @@ class ManagedFiles(WantedSet):
         unknown = {path: look_at(self.system, path, wants_digest=False)
                    for entry in self.directories if entry.get("purge") for path in self._unknown_in(entry)}
         trees = {_place(entry): release_tree.read(self.system.path(_place(entry))) for entry in self.releases}
-        refusals = {}
+        refusals, loaded = {}, {}
         for entry in self.files:
+            if entry.get("secret") and entry["data"] is not None and _content_differs(entry, seen[entry["path"]]):
+                loaded[entry["path"]] = Loaded(self.system).who_loaded(entry["path"], hashlib.sha256(entry["data"]).hexdigest())
             if entry["data"] is not None and entry.get("validate") and _content_differs(entry, seen[entry["path"]]):
                 words = refused(self.system, entry["validate"], entry["data"], secret=bool(entry.get("secret")))
                 if words:
                     refusals[entry["path"]] = words
-        return {"seen": seen, "unknown": unknown, "trees": trees, "refusals": refusals, "users": self.system.users(),
+        return {"seen": seen, "unknown": unknown, "trees": trees, "refusals": refusals, "loaded": loaded, "users": self.system.users(),
                 "groups": self.system.groups()}
 
     def decide(self, current: Mapping[str, Any]) -> Decision:
@@ -219,6 +223,8 @@ def _difference(kind: str, entry: Mapping[str, Any], state: Optional[PathState],
         after += " secret" if hidden else " sha256:" + hashlib.sha256(entry["data"]).hexdigest()
     if access != [] or default != []:
         after += " acl"
+    if hidden:
+        after += as_loaded_by(current["loaded"].get(entry["path"], ()))
     if state is None:
         return [Change(name, "create", None, after)]
     same = state.owner == owner and state.group == group and list(state.access) == access and list(state.default) == default

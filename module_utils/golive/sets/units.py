@@ -8,18 +8,17 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
-import re
 import stat
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from ..errors import GoliveError
 from . import atomic, drop_ins
 from .core import Change, Decision, WantedSet
+from .foreseen import content_changes
 from .loaded import DROP_IN, Loaded, drop_in_path, own_files
 from .system import System
 
 _ASK = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "InvocationID", "Result", "LoadError")
-_CONTENT = re.compile(r"sha256:[0-9a-f]{64}|other secret|secret|-> .*")
 _ENABLED = ("enabled", "alias", "linked")
 _FOR_THIS_BOOT = ("enabled-runtime", "linked-runtime")     # gone after the next one: not what "enabled" means, and too much for "disabled"
 
@@ -52,7 +51,7 @@ class Units(WantedSet):
     def __init__(self, system: System, units: Sequence[Mapping[str, Any]], dry: bool,
                  predicted: Sequence[Mapping[str, Any]] = ()) -> None:
         self.system, self.units, self.dry = system, list(units), dry
-        self.predicted = [path for path in map(_changed_path, predicted) if path]
+        self.predicted = list(predicted)
         self.loaded = Loaded(system)
 
     def current(self) -> Dict[str, UnitState]:
@@ -77,7 +76,8 @@ class Units(WantedSet):
                               drop_in=self.system.read(drop_in_path(name)), drop_in_open=self._open(drop_in_path(name)),
                               foreign=drop_ins.foreign(self.system, name, unit.get("keep_drop_ins") or ()))
             if state.running:
-                state = state._replace(stale=self.loaded.stale(name, row["InvocationID"], row["NeedDaemonReload"] == "yes", watched(unit)))
+                state = state._replace(stale=self.loaded.stale(name, row["InvocationID"], row["NeedDaemonReload"] == "yes", watched(unit),
+                                                              self.predicted))
             states[name] = state
         return states
 
@@ -124,17 +124,17 @@ class Units(WantedSet):
         elif wanted != "stopped" and state.running:
             unrecorded = "its start is not recorded" if text is not None and text != state.drop_in else None
             changed = "%s goes away" % state.foreign[0] if state.foreign else None
-            reason = state.stale or self._predicted_stale(unit) or unrecorded or changed
+            reason = state.stale or self._redefined(unit) or unrecorded or changed
             if reason:
                 changes.append(Change(name, "restart", reason, "current"))
         return changes
 
-    def _predicted_stale(self, unit: Mapping[str, Any]) -> Optional[str]:
-        """In a dry run the files on disk are still the old ones; what earlier tasks predicted tells the truth."""
-        for pattern in [*watched(unit), *own_files(str(unit["name"]))]:
-            for path in self.predicted:
-                if fnmatch.fnmatchcase(path, pattern) or pattern.startswith(path + "/"):
-                    return "%s will change" % path
+    def _redefined(self, unit: Mapping[str, Any]) -> Optional[str]:
+        """In a dry run: a definition that earlier tasks would write is read anew, whatever it holds; systemd tells by its time."""
+        for change in self.predicted:
+            kind, _, path = str(change["object"]).partition(":")
+            if kind == "file" and content_changes(change) and any(fnmatch.fnmatchcase(path, one) for one in own_files(str(unit["name"]))):
+                return "%s will change" % path
         return None
 
     def _prepare(self, decision: Decision) -> None:
@@ -188,17 +188,6 @@ class Units(WantedSet):
 def watched(unit: Mapping[str, Any]) -> List[str]:
     """Return the paths (or patterns) whose content the running process has to have loaded."""
     return list((unit.get("restart_when") or {}).get("digest_of") or [])
-
-
-def _changed_path(change: Mapping[str, Any]) -> Optional[str]:
-    """Return the path whose content (not only mode or owner) a predicted change alters."""
-    kind, _, path = str(change["object"]).partition(":")
-    if kind == "certificate":
-        return path if change["op"] in ("create", "renew") else None
-    if kind not in ("file", "link", "release"):
-        return None
-    before, after = (_CONTENT.findall(str(change.get(side) or "")) for side in ("before", "after"))
-    return None if change["op"] == "update" and before and before == after else path
 
 
 def _problems(unit: Mapping[str, Any], state: UnitState) -> List[str]:

@@ -178,3 +178,22 @@ def test_the_tools_own_words_are_shown(tmp_path: Path) -> None:
 def test_contradictions_are_one_sentence_in_both_modes(tmp_path: Path, wanted: dict[str, Any], sentence: str) -> None:
     for dry in (True, False):
         assert sentence in done(Tables(str(tmp_path)), dry=dry, **wanted)["msg"]
+
+
+def test_keys_are_looked_for_in_the_home_that_the_account_will_have(tmp_path: Path) -> None:
+    host = Tables(str(tmp_path))
+    keys = ["ssh-ed25519 AAA a"]
+    os.makedirs(host.path("/home/me/.ssh"))
+    Path(host.path("/home/me/.ssh/authorized_keys")).write_text(keys[0] + "\n")
+    wanted = [{"name": "me", "password_locked": False, "home": "/home/me", "authorized_keys": keys}]
+    host.run(["usermod", "--home", "/tmp", "me"])
+    assert names(done(host, users=wanted, dry=True)) == [("user:me", "update")]
+    assert names(done(host, users=wanted)) == [("user:me", "update")]
+
+
+def test_keys_that_outlived_their_account_are_not_predicted_as_new(tmp_path: Path) -> None:
+    host = Tables(str(tmp_path))
+    os.makedirs(host.path("/var/lib/it/.ssh"))
+    Path(host.path("/var/lib/it/.ssh/authorized_keys")).write_text("ssh-ed25519 AAA a\n")
+    wanted = [{"name": "it", "home": "/var/lib/it", "authorized_keys": ["ssh-ed25519 AAA a"]}]
+    assert names(done(host, users=wanted, dry=True)) == [("user:it", "create")]

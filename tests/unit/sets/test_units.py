@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -185,6 +186,7 @@ def test_a_switched_link_above_a_watched_file_is_a_restart(tmp_path: Path) -> No
     host = Systemd(str(tmp_path))
     wanted = [dict(WANTED[0], restart_when={"digest_of": ["/etc/bot/current/release.json"]})]
     done(host, wanted)
+    host.write("/etc/bot/b/release.json", "b")
     predicted = [{"object": "link:/etc/bot/current", "op": "update", "before": "-> a", "after": "-> b"}]
     assert names(done(host, wanted, dry=True, predicted=predicted)) == [("unit:bot.service", "restart")]
 
@@ -288,3 +290,83 @@ def test_a_unit_that_is_enabled_for_this_boot_alone_is_not_enabled(tmp_path: Pat
     assert names(done(host)) == [("unit:bot.service", "enable")]
     host.file = "enabled-runtime"
     assert names(done(host, [{"name": UNIT, "state": "started", "enabled": "false"}])) == [("unit:bot.service", "disable")]
+
+
+def _reverted(tmp_path: Path, before: str, after: str) -> tuple[Systemd, list[dict[str, Any]]]:
+    """A host whose watched file was changed behind the running process, and what a dry run predicts for that file."""
+    host = Systemd(str(tmp_path))
+    done(host)
+    host.write(CONF, "changed by hand")
+    return host, [{"object": f"file:{CONF}", "op": "update", "before": f"0644 root:root {before}", "after": f"0644 root:root {after}"}]
+
+
+def sha(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_file_that_goes_back_to_what_the_process_loaded_restarts_nothing(tmp_path: Path) -> None:
+    host, predicted = _reverted(tmp_path, sha("changed by hand"), sha("1"))
+    assert done(host, dry=True, predicted=predicted)["changes"] == []
+    host.write(CONF, "1")
+    assert done(host)["changes"] == []
+
+
+def test_a_file_that_will_be_what_the_process_did_not_load_is_a_restart(tmp_path: Path) -> None:
+    host, predicted = _reverted(tmp_path, sha("changed by hand"), sha("2"))
+    assert names(done(host, dry=True, predicted=predicted)) == [("unit:bot.service", "restart")]
+
+
+def test_a_deleted_file_that_comes_back_as_it_was_loaded_restarts_nothing(tmp_path: Path) -> None:
+    host = Systemd(str(tmp_path))
+    done(host)
+    os.unlink(host.path(CONF))
+    back = {"object": f"file:{CONF}", "op": "create", "before": None, "after": "0644 root:root " + sha("1")}
+    assert done(host, dry=True, predicted=[back])["changes"] == []
+    assert names(done(host, dry=True)) == [("unit:bot.service", "restart")]
+
+
+@pytest.mark.parametrize(("words", "restarts"), [
+    ("0600 root:root secret, as bot.service loaded it", False), ("0600 root:root secret, as other.service loaded it", True),
+    ("0600 root:root secret", True), ("sealed", True)])
+def test_of_a_secret_only_who_loaded_it_is_known(tmp_path: Path, words: str, restarts: bool) -> None:
+    host, _ = _reverted(tmp_path, "", "")
+    predicted = [{"object": f"file:{CONF}", "op": "update", "before": "0600 root:root other secret", "after": words}]
+    assert bool(done(host, dry=True, predicted=predicted)["changes"]) is restarts
+
+
+def test_a_definition_that_goes_back_is_a_restart_all_the_same_because_systemd_tells_by_its_time(tmp_path: Path) -> None:
+    host = Systemd(str(tmp_path))
+    done(host)
+    path = "/etc/systemd/system/bot.service.d/10-golive.conf"
+    predicted = [{"object": f"file:{path}", "op": "create", "after": "0644 root:root " + sha("one")}]
+    assert names(done(host, dry=True, predicted=predicted)) == [("unit:bot.service", "restart")]
+
+
+def test_a_file_more_below_a_watched_pattern_that_will_be_gone_restarts_nothing(tmp_path: Path) -> None:
+    host = Systemd(str(tmp_path))
+    wanted = [dict(WANTED[0], restart_when={"digest_of": ["/etc/bot/*.py"]})]
+    host.write("/etc/bot/one.py", "1")
+    done(host, wanted)
+    host.write("/etc/bot/two.py", "2")
+    assert names(done(host, wanted, dry=True)) == [("unit:bot.service", "restart")]
+    assert done(host, wanted, dry=True, predicted=[{"object": "file:/etc/bot/two.py", "op": "delete"}])["changes"] == []
+    new = {"object": "file:/etc/bot/below/three.py", "op": "create", "after": "0644 root:root " + sha("3")}
+    gone = {"object": "file:/etc/bot/two.py", "op": "delete"}
+    assert done(host, wanted, dry=True, predicted=[gone, new])["changes"] == []      # `*` does not mean what lies deeper
+
+
+def test_a_link_that_goes_back_to_what_was_loaded_restarts_nothing(tmp_path: Path) -> None:
+    host = Systemd(str(tmp_path))
+    wanted = [dict(WANTED[0], restart_when={"digest_of": ["/etc/bot/current/release.json"]})]
+    host.write("/etc/bot/releases/a/release.json", "a")
+    host.write("/etc/bot/releases/b/release.json", "b")
+    os.symlink("releases/a", host.path("/etc/bot/current"))
+    done(host, wanted)
+    os.unlink(host.path("/etc/bot/current"))
+    os.symlink("/tmp", host.path("/etc/bot/current"))
+    for target, restarts in (("releases/a", False), ("/etc/bot/releases/a", False), ("releases/b", True), ("releases/c", True)):
+        predicted = [{"object": "link:/etc/bot/current", "op": "update", "before": "-> /tmp", "after": f"-> {target}"}]
+        assert bool(done(host, wanted, dry=True, predicted=predicted)["changes"]) is restarts, target
+    predicted.insert(0, {"object": "release:/etc/bot/releases/a", "op": "update", "before": "x", "after": "y"})
+    predicted[1]["after"] = "-> releases/a"
+    assert done(host, wanted, dry=True, predicted=predicted)["changes"]
