@@ -1,6 +1,8 @@
 """The campaign of changes on the hosts is itself proven: a number is always the same change, a batch can be told apart."""
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from .journeys import predicted
@@ -85,3 +87,18 @@ def test_a_drifted_start_state_has_the_size_it_was_asked_for() -> None:
     made = predicted.drawn("s", 0, 5, GROUND)
     assert len(made) == 5
     assert [one.what for one in made] == [one.what for one in predicted.drawn("s", 0, 5, GROUND)]
+
+
+def test_what_a_mutation_starts_is_awaited_and_named_by_its_path() -> None:
+    """Number 57 of the first campaign started nothing (`exec -a` is no word of dash), and counted as a process that nobody saw."""
+    live = Ground({**GROUND.objects}, GROUND.venue, (*GROUND.instances, "live"))
+    started = [one for number in range(900) if isinstance((one := surroundings.mutation("s", number, live)).do, str)
+               and "systemd-run" in one.do]
+    assert {one.family for one in started} == {"port", "process"}
+    assert all("-p Type=exec" in one.do and re.search(r" /(usr/)?bin/[a-z0-9]+ ", one.do) for one in started)
+
+
+def test_a_second_holder_of_the_key_is_drawn_only_where_there_is_a_live_key() -> None:
+    for instances, drawn in ((("shadow", "wire"), False), (("shadow", "wire", "live"), True)):
+        many = [surroundings.mutation("s", number, Ground(GROUND.objects, GROUND.venue, instances)) for number in range(900)]
+        assert any("live key" in one.what for one in many) is drawn

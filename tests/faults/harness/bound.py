@@ -7,7 +7,7 @@ from golive.canonical import digest, file_digest
 from golive.session import ROOT
 
 SETS = tuple(f"module_utils/golive/sets/{name}.py" for name in (
-    "core", "managed_files", "path_state", "units", "drop_ins", "accounts", "packages", "dependencies"))
+    "core", "managed_files", "path_state", "units", "loaded", "foreseen", "drop_ins", "accounts", "packages", "dependencies"))
 #: record -> files (patterns from the root) on which its outcome rests
 RESTS_ON: dict[str, tuple[str, ...]] = {
     "drift_campaign": ("tests/faults/mutate/hosts.py", "tests/faults/mutate/surroundings.py", *SETS,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from golive.session import ROOT
 
 from ..harness.lab import Lab
+from ..harness.venue_breaks import release
 from . import driving
 
 #: returns whether something was hit
@@ -116,8 +117,10 @@ def healed(world: Lab, kind: str, host: str) -> Iterator[None]:
     try:
         yield
     finally:
-        if kind == "cable":
-            lab("heal", host)
+        if kind in ("cable", "power"):
+            lab("heal", host)  # plugged in, and up: the next run begins with a host that answers
+            if host in ("bot", "venue"):  # a bot whose venue was gone trades no more until a person says why it may
+                release(world, "shadow", "wire", "live")
         elif kind == "disk full":
             world.on(host, FREE)
 

@@ -40,7 +40,7 @@ KINDS = ("boundary", "controller", "connections", "target process", "power", "ca
 MONEY = ("Ticket", "Arm", "The live unit runs")
 #: about how many tasks a journey has
 TASKS = 182
-TRIES = 2
+TRIES = 3
 MAKERS = (hosts.managed_file, hosts.managed_directory, hosts.managed_link, hosts.account)
 #: objects changed before each crash where the hosts are not made bare
 SPOILT = 8
@@ -54,6 +54,10 @@ def crashes(seed: str, count: int, tasks: int = TASKS) -> list[dict[str, Any]]:
     while len(kinds) < count:
         kinds += rng.sample(KINDS, len(KINDS))
     kinds.insert(0, kinds.pop(kinds.index("boundary")))  # the first one is predicted, from bare hosts
+    for late in [number for number, kind in enumerate(kinds[:count]) if kind == "disk full" and number >= count / 2]:
+        # Where hosts are built: later nothing is written where the disk is made full.
+        early = rng.choice([number for number in range(1, -(-count // 2)) if kinds[number] != "disk full"])
+        kinds[early], kinds[late] = kinds[late], kinds[early]
     found: list[dict[str, Any]] = [{"kind": kinds[number], "task": max(2, round((number + rng.random()) * tasks / count))}
                                    for number in range(count)]
     found += [{"kind": rng.choice(("boundary", "controller")), "task": name} for name in MONEY]
@@ -154,6 +158,7 @@ def write(kept: dict[str, Any], ended: Sequence[driving.Ended], found: dict[str,
                "objects changed before the crashes": sum(one["objects changed before"] for one in rows),
                "boundaries of tasks in a journey": ended[-1].tasks, "crashes": len(happened),
                **{f"of them: {kind}": sum(one["kind"] == kind for one in happened) for kind in dict.fromkeys(KINDS)},
+               "of them that ended their run": sum(one["exit"] != 0 for one in happened),
                "at tasks that move money": sum(one["task"] in MONEY for one in happened),
                "runs in all": sum(one["runs"] for one in rows) + len(ended), "exit of the last": ended[-1].code,
                "objects compared": sum(len(one) for one in found.values()), "objects that differ": len(words),
@@ -183,6 +188,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.journeys.crash", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=7)
     parser.add_argument("--seed", default="20261121")
+    parser.add_argument("--predict", type=int, default=9, help="how many runs into a dying controller are predicted first (bare hosts)")
     parser.add_argument("--as-it-is", action="store_true", help="change managed objects before each crash instead of making hosts bare")
     options = parser.parse_args()
     world = Lab()
@@ -199,7 +205,8 @@ def main() -> int:
         kept["bare"] = True
     todo = crashes(options.seed, options.count)
     dying = [one["number"] for one in todo if one["kind"] in ("boundary", "controller")]
-    predict = set() if options.as_it_is else {dying[0], dying[len(dying) // 2]}  # the last run is predicted always
+    # From what a crash of any kind has left, into the next at which the controller dies at once; the last run is predicted always.
+    predict = set() if options.as_it_is else set(dying[:options.predict])
     for one in todo[len(kept["rows"]):]:
         told = functools.partial(predicted.keep, world, options.seed) if one["number"] in predict else None
         start = f"drifted by {SPOILT}, half built by {one['number']} crashes" if options.as_it_is else \

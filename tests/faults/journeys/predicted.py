@@ -57,15 +57,24 @@ def came_to(ended: driving.Ended) -> int | None:
     return ended.tasks if ended.code < 0 else gates[-1] if gates else 0
 
 
-def place_in(check: driving.Ended, real: driving.Ended, number: int) -> int:
-    """Return the number that a task of the real run has in the dry run: the same occurrence of the same task of the same play."""
+def place_in(check: driving.Ended, real: driving.Ended, number: int) -> tuple[int, int]:
+    """Return between which tasks of the dry run a task of the real run lies: the last one before it that both have, and itself.
+
+    A task is known by its play, its name and which occurrence it is. One that the dry run never came to (a drill, say) lies between the
+    last before and the first behind it that both have; where none follows, the second number is one beyond the end.
+    """
     places = real.places()
-    wanted = places[number - 1]
-    times = places[:number].count(wanted)
-    numbers = [at for at, one in enumerate(check.places(), 1) if one == wanted]
-    if len(numbers) < times:
-        raise RuntimeError(f"the dry run never came to {wanted}")
-    return numbers[times - 1]
+    there = {place: at for at, place in _numbered(check.places()).items()}
+    common = {at: there[place] for at, place in _numbered(places).items() if place in there}
+    if number in common:
+        return common[number], common[number]
+    before = [common[at] for at in common if at < number]
+    behind = [common[at] for at in common if at > number]
+    return max(before, default=0), min(behind, default=check.tasks + 1)
+
+
+def _numbered(places: Sequence[tuple[str, str]]) -> dict[int, tuple[str, str, int]]:
+    return {at: (*one, places[:at].count(one)) for at, one in enumerate(places, 1)}
 
 
 def compare(world: Lab, what: str, run: Callable[[], driving.Ended] = driving.journey) -> tuple[dict[str, Any], driving.Ended]:
@@ -82,8 +91,8 @@ def compare(world: Lab, what: str, run: Callable[[], driving.Ended] = driving.jo
     if end is None:
         must, may = everything, everything
     else:  # what the task in which it ended had done by then is known to be predicted, and no more
-        at = place_in(check, real, end) if end else 0
-        must, may = names(check, check.recorded_by(at)), names(check, check.recorded_by(at + 1) if at < check.tasks else None)
+        at, until = place_in(check, real, end) if end else (0, 0)
+        must, may = names(check, check.recorded_by(at)), names(check, check.recorded_by(until + 1) if until < check.tasks else None)
     row = {"start": what, "predicted in all": len(everything), "ended at task": end, "of tasks": check.tasks,
            "predicted": len(must), "done": len(done),
            "not done": sorted(" ".join(one) for one in must - done), "not predicted": sorted(" ".join(one) for one in done - may),

@@ -119,23 +119,23 @@ def privilege(number: int, rng: random.Random, ground: Ground) -> Mutation:
 def listener(number: int, rng: random.Random, ground: Ground) -> Mutation:
     """Listen where nobody should."""
     port = rng.choice((8003, 9999, 31337))
-    do = f"systemd-run -q --unit mutation{number} python3 -m http.server {port}"
+    do = f"systemd-run -q --unit mutation{number} -p Type=exec /usr/bin/python3 -m http.server {port}"
     return Mutation(number, "bot", "port", f"a listener on 0.0.0.0:{port}", do, f"systemctl stop mutation{number} || true", (),
                     ("network.listeners",), ("listener",), by_plan=True)
 
 
 def second_process(number: int, rng: random.Random, ground: Ground) -> Mutation:
-    """Run the bot a second time, or stop one that should run."""
+    """Stop a bot that should run, or let a second process hold the live key. One that holds no key moves nothing, whatever its name."""
     instance = rng.choice(ground.instances)
-    do = (f"systemd-run -q --unit mutation{number} -p User=bot -E BOT_CONFIG=/etc/bot/{instance}.json --working-directory=/opt/bot/current "
-          "sh -c 'exec -a bot sleep 3600'")
-    stop = f"kill -STOP $(systemctl show -p MainPID --value bot-{instance})"
-    cont = f"kill -CONT $(systemctl show -p MainPID --value bot-{instance})"
-    what, one, other, controls = rng.choice((
-        (f"{instance} stopped by a signal", stop, cont,
-         ("config.loaded_matches_rendered", "dashboard.serves_live_data", "process.decides")),
-        ("a process named bot", do, f"systemctl stop mutation{number} || true", ("exchange.single_writer",)),
-    ))
+    unit = f"$(systemctl show -p MainPID --value bot-{instance})"
+    kinds = [(f"{instance} stopped by a signal", f"kill -STOP {unit}", f"kill -CONT {unit}",
+              ("config.loaded_matches_rendered", "dashboard.serves_live_data", "process.decides"))]
+    if "live" in ground.instances:
+        # Type=exec: a program that cannot be started is a mutation that was not made, not one that nobody saw.
+        do = (f"systemd-run -q --unit mutation{number} -p Type=exec -p User=bot "
+              f"-p LoadCredentialEncrypted=exchange_key:{hosts.STORED_KEY} /bin/sleep 3600")
+        kinds.append(("a second process with the live key", do, f"systemctl stop mutation{number} || true", ("exchange.single_writer",)))
+    what, one, other, controls = rng.choice(kinds)
     return Mutation(number, "bot", "process", what, one, other, (), controls, (f"process:{instance}",), by_plan=True)
 
 
