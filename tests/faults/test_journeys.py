@@ -1,6 +1,7 @@
 """The campaigns on whole journeys are themselves proven: crashes can be replayed, a prediction that is not true is not called so."""
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +104,16 @@ def test_a_canary_is_meant_to_be_where_it_was_delivered_and_nowhere_else() -> No
     assert not meant("bot: files!var/lib/golive-canary/yaml: kraken-micro/exchange/live#key.secret (plain)")
     assert not meant("bot: files!var/lib/other/yaml: kraken-micro/canary/yaml#value (plain)")
     assert not meant("bot: journal: kraken-micro/canary/yaml#value (plain)")
+
+
+def test_a_crash_campaign_that_was_broken_off_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crash, "RECORD", tmp_path / "record.json")
+    row = {**crash.crashes("s", 7)[0], "happened": True, "exit": -9, "audit chain": "whole, 3 lines", "traceback": False,
+           "objects changed before": 0, "runs": 1}
+    kept = {"rows": [row, {**row, "happened": False}], "as_it_is": False, "seed": "s", "bound": "sha256:0"}
+    body = crash.written(kept, crash.counted(kept), [], whole=False)
+    assert json.loads((tmp_path / "record.json").read_text()) == body
+    assert body["whole"] is False
+    assert body["figures"]["crashes"] == body["figures"]["of them: boundary"] == 1
+    assert [word for word in ("did not happen", "was not compared") if any(word in note for note in body["notes"])] == [
+        "did not happen", "was not compared"]

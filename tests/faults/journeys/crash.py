@@ -149,28 +149,23 @@ def save(place: Path, kept: dict[str, Any]) -> None:
     write_atomic(place, json.dumps(kept).encode(), 0o600)
 
 
-def write(kept: dict[str, Any], ended: Sequence[driving.Ended], found: dict[str, dict[str, Any]], money: dict[str, Any]) -> dict[str, Any]:
-    """Write the record and return it."""
-    words = state.different(kept["state"], found)
+def counted(kept: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures that the crashes by now give."""
     rows = kept["rows"]
     happened = [one for one in rows if one["happened"]]
-    figures = {"from": "the hosts as they were, managed objects changed before each crash" if kept["as_it_is"] else "bare hosts",
-               "objects changed before the crashes": sum(one["objects changed before"] for one in rows),
-               "boundaries of tasks in a journey": ended[-1].tasks, "crashes": len(happened),
-               **{f"of them: {kind}": sum(one["kind"] == kind for one in happened) for kind in dict.fromkeys(KINDS)},
-               "of them that ended their run": sum(one["exit"] != 0 for one in happened),
-               "at tasks that move money": sum(one["task"] in MONEY for one in happened),
-               "runs in all": sum(one["runs"] for one in rows) + len(ended), "exit of the last": ended[-1].code,
-               "objects compared": sum(len(one) for one in found.values()), "objects that differ": len(words),
-               "changes of the undisturbed run": len(kept["changed"]),
-               "digest of the end state": state.state_digest(found), "digest without crashes": state.state_digest(kept["state"]),
-               "tickets armed": money["armed"], "armed twice": len(money["armed_twice"]), "orders at the venue": money["orders"],
-               "orders sent twice": sum(map(len, money["orders_twice"].values())),
-               "crashes behind which the audit chain was not whole": sum(not one["audit chain"].startswith("whole") for one in rows),
-               "lines of the audit chain at the end, whole": money["audit_lines"],
-               "tracebacks": sum(one["traceback"] for one in rows), "seed": kept["seed"]}
-    body = {"title": "Crashes", "at": utc(), "bound": kept["bound"], "whole": True,
-            "figures": figures, "crashes": rows, "different": words, "left_out": dict(state.BY_NATURE),
+    return {"from": "the hosts as they were, managed objects changed before each crash" if kept["as_it_is"] else "bare hosts",
+            "objects changed before the crashes": sum(one["objects changed before"] for one in rows), "crashes": len(happened),
+            **{f"of them: {kind}": sum(one["kind"] == kind for one in happened) for kind in dict.fromkeys(KINDS)},
+            "of them that ended their run": sum(one["exit"] != 0 for one in happened),
+            "at tasks that move money": sum(one["task"] in MONEY for one in happened),
+            "crashes behind which the audit chain was not whole": sum(not one["audit chain"].startswith("whole") for one in rows),
+            "tracebacks": sum(one["traceback"] for one in rows), "seed": kept["seed"]}
+
+
+def written(kept: dict[str, Any], figures: dict[str, Any], words: Sequence[str], whole: bool) -> dict[str, Any]:
+    """Write the record and return it."""
+    body = {"title": "Crashes", "at": utc(), "bound": kept["bound"], "whole": whole,
+            "figures": figures, "crashes": kept["rows"], "different": list(words), "left_out": dict(state.BY_NATURE),
             "about": "The journey, broken off at boundaries and instants drawn by seed and run again; the end state is "
                      "compared with that of an undisturbed run: of the journey that had built the same lab, or, where hosts were not bare, "
                      "of one more run behind, which has to change nothing. A boundary: the controller and all "
@@ -178,9 +173,24 @@ def write(kept: dict[str, Any], ended: Sequence[driving.Ended], found: dict[str,
                      "own, mounted where golive writes: hosts of the lab share the disk of the machine.",
             "notes": [*(f"differs: {one}" for one in words[:20]),
                       *(f"number {one['number']} did not happen: {one['kind']} at task {one['task']}"
-                        for one in rows if not one["happened"])]}
+                        for one in kept["rows"] if not one["happened"]),
+                      *([] if whole else ["broken off before the journey came to its end again: the end state was not compared"])]}
     write_atomic(RECORD, (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode(), 0o644)
     return body
+
+
+def write(kept: dict[str, Any], ended: Sequence[driving.Ended], found: dict[str, dict[str, Any]], money: dict[str, Any]) -> dict[str, Any]:
+    """Write the record of a campaign that came to its end, and return it."""
+    words = state.different(kept["state"], found)
+    return written(kept, {
+        **counted(kept), "boundaries of tasks in a journey": ended[-1].tasks,
+        "runs in all": sum(one["runs"] for one in kept["rows"]) + len(ended), "exit of the last": ended[-1].code,
+        "objects compared": sum(len(one) for one in found.values()), "objects that differ": len(words),
+        "changes of the undisturbed run": len(kept["changed"]),
+        "digest of the end state": state.state_digest(found), "digest without crashes": state.state_digest(kept["state"]),
+        "tickets armed": money["armed"], "armed twice": len(money["armed_twice"]), "orders at the venue": money["orders"],
+        "orders sent twice": sum(map(len, money["orders_twice"].values())),
+        "lines of the audit chain at the end, whole": money["audit_lines"]}, words, whole=True)
 
 
 def main() -> int:
@@ -214,6 +224,7 @@ def main() -> int:
         spoilt = spoil(world, options.seed, one["number"]) if options.as_it_is else 0
         kept["rows"].append({**crash(world, one, start, told), "objects changed before": spoilt})
         save(place, kept)
+        written(kept, counted(kept), [], whole=False)
         print(json.dumps(kept["rows"][-1]), flush=True)
     row, last = predicted.compare(world, "half built by the last crash, to the end", lambda: driving.journey("-vvvv", "--diff"))
     predicted.keep(world, options.seed, row)
