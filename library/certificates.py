@@ -85,17 +85,15 @@ problems:
 """
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.golive.sets.certificates import Certificates  # noqa: E402
-from ansible.module_utils.golive.sets.core import answer  # noqa: E402
-from ansible.module_utils.golive.sets.spec import CERTIFICATES_MODULE, DRIFT  # noqa: E402
-from ansible.module_utils.golive.sets.system import System  # noqa: E402
+from ansible.module_utils.golive.sets.certificates import perform  # noqa: E402
+from ansible.module_utils.golive.sets.core import leave  # noqa: E402
+from ansible.module_utils.golive.sets.spec import MODULES  # noqa: E402
 
 
 def main() -> None:
-    """Carry out the set."""
-    module = AnsibleModule(argument_spec=dict(CERTIFICATES_MODULE, **DRIFT), supports_check_mode=True)
-    answer(module, lambda given, dry: Certificates(System(), given["authority"], given["certificates"], given["trust"],
-                                                   given["renew_before_s"], given["signed"], given["renew_made_before"]))
+    """Carry out the set. Where a connection can stream, the action plugin sends the same without this file (golive.sets.acting)."""
+    module = AnsibleModule(argument_spec=MODULES["certificates"], supports_check_mode=True)
+    leave(module, perform(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

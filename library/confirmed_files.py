@@ -81,29 +81,16 @@ problems:
   type: list
 """
 
-import json  # noqa: E402
-
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.golive.errors import GoliveError  # noqa: E402
-from ansible.module_utils.golive.sets.confirmed import ConfirmedFiles, trial_of  # noqa: E402
-from ansible.module_utils.golive.sets.core import answer  # noqa: E402
-from ansible.module_utils.golive.sets.spec import CONFIRMED_MODULE, DRIFT  # noqa: E402
-from ansible.module_utils.golive.sets.system import System  # noqa: E402
+from ansible.module_utils.golive.sets.confirmed import perform  # noqa: E402
+from ansible.module_utils.golive.sets.core import leave  # noqa: E402
+from ansible.module_utils.golive.sets.spec import MODULES  # noqa: E402
 
 
 def main() -> None:
-    """Apply on trial, confirm, or say whether the way back was taken."""
-    module = AnsibleModule(argument_spec=dict(CONFIRMED_MODULE, **DRIFT), supports_check_mode=True)
-    try:
-        wanted = ConfirmedFiles(System(), json.loads(module.params["payload"])["files"], trial_of(module.params))
-        if module.params["step"] == "ask":
-            module.exit_json(changed=False, reverted=wanted.reverted())
-        if module.params["step"] == "confirm" and not module.check_mode:
-            wanted.confirm()
-            module.exit_json(changed=True)
-    except GoliveError as exc:
-        module.fail_json(msg=str(exc))
-    answer(module, lambda given, dry: wanted)
+    """Carry out the set. Where a connection can stream, the action plugin sends the same without this file (golive.sets.acting)."""
+    module = AnsibleModule(argument_spec=MODULES["confirmed_files"], supports_check_mode=True)
+    leave(module, perform(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

@@ -45,25 +45,15 @@ public:
 """
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.golive.errors import GoliveError  # noqa: E402
-from ansible.module_utils.golive.sets.core import carry_out, sentence  # noqa: E402
-from ansible.module_utils.golive.sets.identities import Identities  # noqa: E402
-from ansible.module_utils.golive.sets.spec import DRIFT, IDENTITIES  # noqa: E402
-from ansible.module_utils.golive.sets.system import System  # noqa: E402
+from ansible.module_utils.golive.sets.core import leave  # noqa: E402
+from ansible.module_utils.golive.sets.identities import perform  # noqa: E402
+from ansible.module_utils.golive.sets.spec import MODULES  # noqa: E402
 
 
 def main() -> None:
-    """Carry out the set and tell the public halves."""
-    module = AnsibleModule(argument_spec=dict(IDENTITIES, **DRIFT), supports_check_mode=True)
-    wanted = Identities(System(), module.params["identities"])
-    result = carry_out(wanted, module.check_mode, module.params["golive_drift"])
-    if result.pop("failed", False):
-        module.fail_json(**result)
-    try:
-        public = {path: text or "" for path, text in wanted.current().items()}
-    except GoliveError as exc:
-        module.fail_json(msg=sentence(exc))
-    module.exit_json(public=public, **result)
+    """Carry out the set. Where a connection can stream, the action plugin sends the same without this file (golive.sets.acting)."""
+    module = AnsibleModule(argument_spec=MODULES["identities"], supports_check_mode=True)
+    leave(module, perform(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

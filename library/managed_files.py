@@ -109,20 +109,16 @@ problems:
   type: list
 """
 
-import json  # noqa: E402
-
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.golive.sets.core import answer  # noqa: E402
-from ansible.module_utils.golive.sets.managed_files import ManagedFiles  # noqa: E402
-from ansible.module_utils.golive.sets.spec import DRIFT  # noqa: E402
-from ansible.module_utils.golive.sets.system import System  # noqa: E402
+from ansible.module_utils.golive.sets.core import leave  # noqa: E402
+from ansible.module_utils.golive.sets.managed_files import perform  # noqa: E402
+from ansible.module_utils.golive.sets.spec import MODULES  # noqa: E402
 
 
 def main() -> None:
-    """Carry out the set. The payload is one value that is never logged: it may hold a secret."""
-    spec = {"payload": {"type": "str", "required": True, "no_log": True}, "uploads": {"type": "dict", "default": {}}}
-    module = AnsibleModule(argument_spec=dict(spec, **DRIFT), supports_check_mode=True)
-    answer(module, lambda given, dry: ManagedFiles(System(), json.loads(given["payload"]), given["uploads"]))
+    """Carry out the set. Where a connection can stream, the action plugin sends the same without this file (golive.sets.acting)."""
+    module = AnsibleModule(argument_spec=MODULES["managed_files"], supports_check_mode=True)
+    leave(module, perform(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

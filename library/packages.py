@@ -54,25 +54,16 @@ problems:
   type: list
 """
 
-from typing import Any  # noqa: E402
-
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.golive.sets.core import answer  # noqa: E402
-from ansible.module_utils.golive.sets.packages import Packages  # noqa: E402
-from ansible.module_utils.golive.sets.spec import DRIFT, PACKAGES  # noqa: E402
-from ansible.module_utils.golive.sets.system import System  # noqa: E402
+from ansible.module_utils.golive.sets.core import leave  # noqa: E402
+from ansible.module_utils.golive.sets.packages import perform  # noqa: E402
+from ansible.module_utils.golive.sets.spec import MODULES  # noqa: E402
 
 
 def main() -> None:
-    """Carry out the set."""
-    module = AnsibleModule(argument_spec=dict(PACKAGES, **DRIFT), supports_check_mode=True)
-
-    def wanted(given: dict[str, Any], dry: bool) -> Packages:
-        found = Packages(System(), given["present"], given["absent"], dry)
-        found.apt.sources = given["sources"]
-        return found
-
-    answer(module, wanted)
+    """Carry out the set. Where a connection can stream, the action plugin sends the same without this file (golive.sets.acting)."""
+    module = AnsibleModule(argument_spec=MODULES["packages"], supports_check_mode=True)
+    leave(module, perform(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

@@ -36,19 +36,16 @@ changes:
   type: list
 """
 
-import json  # noqa: E402
-
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.golive.sets.core import answer  # noqa: E402
-from ansible.module_utils.golive.sets.sealed import SealedFiles  # noqa: E402
-from ansible.module_utils.golive.sets.spec import DRIFT  # noqa: E402
-from ansible.module_utils.golive.sets.system import System  # noqa: E402
+from ansible.module_utils.golive.sets.core import leave  # noqa: E402
+from ansible.module_utils.golive.sets.sealed import perform  # noqa: E402
+from ansible.module_utils.golive.sets.spec import MODULES  # noqa: E402
 
 
 def main() -> None:
-    """Carry out the set."""
-    module = AnsibleModule(argument_spec=dict(DRIFT, payload={"type": "str", "required": True, "no_log": True}), supports_check_mode=True)
-    answer(module, lambda given, dry: SealedFiles(System(), json.loads(given["payload"])))
+    """Carry out the set. Where a connection can stream, the action plugin sends the same without this file (golive.sets.acting)."""
+    module = AnsibleModule(argument_spec=MODULES["sealed_files"], supports_check_mode=True)
+    leave(module, perform(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ options:
       and C(finish) are the steps of a rotation, C(rotation) says where one stands, C(revoke) lets a rehearsal's exchange forget the old
       key, C(prove) asks a service with the new value and the old one, and C(rotate_role) is one of a database password.
       C(break_glass) opens the store for minutes. C(restart) restarts this host's node if it is its C(turn). C(delivered) waits until the
-      agent on this host has laid down what the store holds now.
+      agent on this host has laid down what the store holds now. C(restore) makes the newest backup the store of this empty host.
     type: str
     required: true
     choices: [states, unseal, snapshot, restore_drill, review, stage, switch, finish, rotation, revoke, prove, rotate_role, break_glass,
-              restart, delivered]
+              restart, delivered, restore]
   system: {description: Name of the system., type: str, required: true}
   keepers: {description: Who holds an unseal key., type: list, elements: str, default: []}
   threshold: {description: How many of them unseal., type: int, default: 2}
@@ -43,14 +43,17 @@ options:
   who: {description: Who breaks the glass., type: str, default: ""}
   reason: {description: Why., type: str, default: ""}
   minutes: {description: How long the emergency's token lives., type: int, default: 30}
-  address: {description: "C(restart): address of this host's node, where it is not vault_address.", type: str}
+  address: {description: "C(restart), C(restore): address of this host's node, where it is not vault_address.", type: str}
   files:
     description: "C(delivered): the file of the agent."
     type: list
     elements: path
     default: []
   turn: {description: "C(restart): who is due; the active node comes last.", type: str, default: standby, choices: [standby, active]}
-  close: {description: Revoke the emergency's token., type: bool, default: false}
+  close:
+    description: "C(break_glass): revoke the emergency's token. C(restore): a drill, which ends with the restored store sealed."
+    type: bool
+    default: false
 attributes:
   check_mode: {support: full}
 author: golive

@@ -64,17 +64,15 @@ problems:
 """
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.golive.sets.core import answer  # noqa: E402
-from ansible.module_utils.golive.sets.spec import DRIFT, UNITS  # noqa: E402
-from ansible.module_utils.golive.sets.system import System  # noqa: E402
-from ansible.module_utils.golive.sets.units import Units  # noqa: E402
+from ansible.module_utils.golive.sets.core import leave  # noqa: E402
+from ansible.module_utils.golive.sets.spec import MODULES  # noqa: E402
+from ansible.module_utils.golive.sets.units import perform  # noqa: E402
 
 
 def main() -> None:
-    """Carry out the set."""
-    predicted = {"predicted": {"type": "list", "elements": "dict", "default": []}}
-    module = AnsibleModule(argument_spec=dict(UNITS, **DRIFT, **predicted), supports_check_mode=True)
-    answer(module, lambda given, dry: Units(System(), given["units"], dry, given["predicted"]))
+    """Carry out the set. Where a connection can stream, the action plugin sends the same without this file (golive.sets.acting)."""
+    module = AnsibleModule(argument_spec=MODULES["units"], supports_check_mode=True)
+    leave(module, perform(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

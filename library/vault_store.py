@@ -19,6 +19,10 @@ options:
   member: {description: A further node of a cluster; it joins and is unsealed and the first node configures., type: bool, default: false}
   voters: {description: "Changes nothing: wait until so many members of the cluster vote.", type: int, default: 0}
   opens_itself: {description: "Another store holds the key of this one, so nobody unseals it.", type: bool, default: false}
+  server_audits:
+    description: The server makes its audit devices out of its own configuration, as OpenBao does; they are compared and never made.
+    type: bool
+    default: false
   shares: {description: Where the controller keeps the encrypted shares., type: path, required: true}
   rehearsal_people: {description: Secret keys of the lab's own people; never in production., type: path}
   config:

@@ -76,7 +76,11 @@ def probe(name: str) -> Probe:
 
 
 def warm() -> None:
-    """Read what every probe declares. One that is malformed is left to whoever compiles the catalogue: it says so with file and line."""
+    """Read what is sent to hosts, so that processes forked from this one need not.
+
+    A probe that is malformed is left to whoever compiles the catalogue: it says so with file and line.
+    """
+    sources([f"golive.sets.{path.stem}" for path in (PACKAGE / "sets").glob("*.py")])
     for name in probe_names():
         with contextlib.suppress(GoliveError, SyntaxError, OSError):
             probe(name)
@@ -132,9 +136,12 @@ def script(plan: dict[str, Any], secrets: dict[str, str]) -> bytes:
     return _booted("golive.runner", {"plan": plan, "secrets": secrets, "sources": code})
 
 
-def program(entry: str, payload: dict[str, Any]) -> bytes:
-    """Return the Python text that runs `main(payload)` of a golive module on a host, to be given on standard input."""
-    return _booted(entry, {**payload, "sources": sources([entry])})
+def program(entry: str, payload: dict[str, Any], also: tuple[str, ...] = ()) -> bytes:
+    """Return the Python text that runs `main(payload)` of a golive module on a host, to be given on standard input.
+
+    `also` are modules that it loads by name.
+    """
+    return _booted(entry, {**payload, "sources": sources([entry, *also])})
 
 
 def _booted(entry: str, payload: dict[str, Any]) -> bytes:

@@ -1,18 +1,16 @@
-"""Streams the question of exchange_key_permissions to the task's host, without AnsiballZ. Controller only.
+"""Streams the question of exchange_key_permissions to the task's host (golive.streaming). Controller only.
 
-A module that Ansible unpacks pays 0.2 s of the target before its first line (docs/explanation/performance.md); this pays none of it.
 Arguments are checked here by the module's own specification. Where a connection cannot stream, the module itself is sent.
 """
 from __future__ import annotations
 
-import secrets as random
 from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from . import bundle, session
+from . import streaming
 from .errors import GoliveError
 from .exchange.spec import ARGUMENTS, ONE_KEY
 
@@ -27,20 +25,11 @@ def ask_key(action: ActionBase, given: Mapping[str, Any], task_vars: Mapping[str
     Raises GoliveError when nothing was asked: arguments that mean nothing, no Python on the host, an answer that was cut. A host that
     cannot be reached is Ansible's to report.
     """
-    if not action._connection.is_pipelining_enabled():
+    if not streaming.possible(action):
         found: dict[str, Any] = action._execute_module(module_name=MODULE, module_args=dict(given), task_vars=task_vars)
         return found
     arguments = checked(given)
-    nonce = random.token_hex(8)
-    script = bundle.program(ENTRY, {"arguments": arguments, "nonce": nonce})
-    python = str(task_vars.get("ansible_python_interpreter") or "/usr/bin/python3")
-    command = f"{action._compute_environment_string()} {python} -ISE -".strip()
-    out = action._low_level_execute_command(command, in_data=script, sudoable=True)
-    try:
-        answer = session.answers(str(out["stdout"]), nonce)[0]
-    except GoliveError as exc:
-        reason = {127: f"there is no Python at {python}", 137: "the check was killed"}.get(out["rc"], str(exc))
-        raise GoliveError(reason, where=str(task_vars["inventory_hostname"])) from None
+    answer = streaming.ask(action, ENTRY, {"arguments": arguments}, task_vars)
     if "problem" in answer:
         raise GoliveError(str(answer["problem"]))
     refused = arguments["enforce"] and answer["verdict"] != "pass"

@@ -1,10 +1,10 @@
 """One question about a key on the host where it lives: from checked arguments on standard input to one line. Standard library only."""
 from __future__ import annotations
 
-import json
 import os
 from typing import Any, Dict
 
+from . import streamed
 from .errors import GoliveError
 from .exchange.task import perform
 
@@ -12,16 +12,15 @@ _PATHS = ("ca_file", "nonce_file")  # of type path: ~ and $NAME are this host's,
 
 
 def main(payload: Dict[str, Any]) -> None:
-    """Ask and print `--golive <nonce> <json>`: what `perform` returns, or `problem` for options that mean nothing."""
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    arguments = payload["arguments"]
+    """Ask and print what `perform` returns, or `problem` for options that mean nothing."""
+    streamed.answer(payload, lambda: _asked(payload["arguments"]))
+
+
+def _asked(arguments: Dict[str, Any]) -> Dict[str, Any]:
     for name in _PATHS:
         if arguments[name] is not None:
             arguments[name] = os.path.expanduser(os.path.expandvars(arguments[name]))
     try:
-        answer = perform(arguments, arguments.pop("key_material"))
+        return perform(arguments, arguments.pop("key_material"))
     except GoliveError as exc:
-        answer = {"problem": str(exc)}
-    out.write("\n--golive %s %s\n" % (payload["nonce"], json.dumps([answer])))
-    out.flush()
+        return {"problem": str(exc)}

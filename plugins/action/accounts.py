@@ -9,4 +9,5 @@ class ActionModule(SetAction):
     """See library/accounts.py."""
 
     MODULE = "accounts"
+    SET = "golive.sets.accounts"
     SPEC = ACCOUNTS

@@ -17,6 +17,7 @@ class ActionModule(SetAction):
     """See library/certificates.py."""
 
     MODULE = "certificates"
+    SET = "golive.sets.certificates"
     SPEC = CERTIFICATES
 
     def arguments(self, given: dict[str, Any], variables: Mapping[str, Any], dry: bool) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class ActionModule(ContentAction):
     """See library/confirmed_files.py."""
 
     MODULE = "confirmed_files"
+    SET = "golive.sets.confirmed"
     SPEC = CONFIRMED
 
     def arguments(self, given: dict[str, Any], variables: Mapping[str, Any], dry: bool) -> dict[str, Any]:

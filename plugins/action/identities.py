@@ -9,4 +9,5 @@ class ActionModule(SetAction):
     """See library/identities.py."""
 
     MODULE = "identities"
+    SET = "golive.sets.identities"
     SPEC = IDENTITIES

@@ -19,6 +19,7 @@ class ActionModule(ContentAction):
     """See library/managed_files.py."""
 
     MODULE = "managed_files"
+    SET = "golive.sets.managed_files"
     SPEC = FILES
     TRANSFERS_FILES = False
 

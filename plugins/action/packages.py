@@ -9,4 +9,5 @@ class ActionModule(SetAction):
     """See library/packages.py."""
 
     MODULE = "packages"
+    SET = "golive.sets.packages"
     SPEC = PACKAGES

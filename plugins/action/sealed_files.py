@@ -15,6 +15,7 @@ class ActionModule(SecretAction):
     """See library/sealed_files.py."""
 
     MODULE = "sealed_files"
+    SET = "golive.sets.sealed"
     SPEC = SEALED
 
     def arguments(self, given: dict[str, Any], variables: Mapping[str, Any], dry: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ class ActionModule(SetAction):
     """See library/units.py."""
 
     MODULE = "units"
+    SET = "golive.sets.units"
     SPEC = UNITS
 
     def _validated(self) -> dict[str, Any]:

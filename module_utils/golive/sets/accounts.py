@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 
 from ..canonical import digest
 from ..errors import GoliveError
-from . import atomic
+from . import atomic, core
 from .core import Change, Decision, WantedSet
 from .system import Group, System, User
 
@@ -220,3 +220,8 @@ def _keys_path(home: str) -> str:
 def _lines(text: str) -> List[str]:
     """Return the key lines as a sorted set: order and comments lines mean nothing to sshd."""
     return sorted({" ".join(line.split()) for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")})
+
+
+def perform(given: Mapping[str, Any], dry: bool) -> Dict[str, Any]:
+    """Carry out a task of library/accounts.py; see core.perform."""
+    return core.perform(lambda: Accounts(System(), given["groups"], given["users"], given["members"]), given, dry)

@@ -13,15 +13,16 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from .. import saved_plan, session
+from .. import saved_plan, session, streaming
 from ..errors import GoliveError
-from .spec import Spec
+from .spec import MODULES, Spec
 
 
 class SetAction(ActionBase):  # type: ignore[misc]  # ansible has no types
     """Runs one set module. A subclass names the module and may turn the task's arguments into the module's."""
 
     MODULE: str
+    SET: str        # the module of golive that carries it out
     SPEC: Spec
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -64,10 +65,16 @@ class SetAction(ActionBase):  # type: ignore[misc]  # ansible has no types
         return {}
 
     def execute(self, arguments: dict[str, Any], variables: dict[str, Any], dry: bool) -> dict[str, Any]:
-        """Run the module once."""
-        del dry
-        result: dict[str, Any] = self._execute_module(module_name=self.MODULE, module_args=given_only(arguments), task_vars=variables)
-        return result
+        """Carry out the set once: streamed, or as module where the connection cannot stream."""
+        given = given_only(arguments)
+        if not streaming.possible(self):
+            found: dict[str, Any] = self._execute_module(module_name=self.MODULE, module_args=given, task_vars=variables)
+            return found
+        payload = {"set": self.SET, "arguments": checked(MODULES[self.MODULE], given, self.MODULE), "dry": dry}
+        try:
+            return {"changed": False, **streaming.ask(self, "golive.sets.task", payload, variables, (self.SET,))}
+        except GoliveError as exc:
+            return {"changed": False, "failed": True, "msg": str(exc)}
 
     def _hold_to_plan(self, arguments: dict[str, Any], variables: dict[str, Any]) -> None:
         """In a run that carries out a saved plan, ask the module first what it would change. Raises GoliveError when more than planned."""
@@ -88,11 +95,7 @@ class SetAction(ActionBase):  # type: ignore[misc]  # ansible has no types
             raise saved_plan.refuse("the plan does not hold what this task would change, so it changed nothing", words, self.MODULE)
 
     def _validated(self) -> dict[str, Any]:
-        checked = ArgumentSpecValidator(self.SPEC).validate(dict(self._task.args))
-        if checked.error_messages:
-            raise GoliveError("; ".join(checked.error_messages), where=self.MODULE, todo="correct the task's arguments")
-        parameters: dict[str, Any] = checked.validated_parameters
-        return parameters
+        return checked(self.SPEC, self._task.args, self.MODULE)
 
     def _opened_as_drift(self, variables: Mapping[str, Any]) -> bool:
         """`golive_dry` is set by drift.yml, `mode` by whoever opened the run; either is enough. A role in molecule has no run."""
@@ -109,6 +112,15 @@ def told_as_drift(result: dict[str, Any]) -> dict[str, Any]:
     blocked = [{"object": f"problem:{one}"[:500], "op": "blocked", "before": None, "after": None} for one in words]
     kept = {key: value for key, value in result.items() if key not in ("failed", "msg")}
     return {**kept, "changes": [*(result.get("changes") or []), *blocked], "changed": True}
+
+
+def checked(spec: Spec, given: Mapping[str, Any], module: str) -> dict[str, Any]:
+    """Return every argument in its own type, with defaults. Raises GoliveError with Ansible's own sentences."""
+    validated = ArgumentSpecValidator(spec).validate(dict(given))
+    if validated.error_messages:
+        raise GoliveError("; ".join(validated.error_messages), where=module, todo="correct the task's arguments")
+    parameters: dict[str, Any] = validated.validated_parameters
+    return parameters
 
 
 def given_only(value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 
 from ..canonical import digest, parse_utc, utc
 from ..errors import GoliveError
-from . import atomic
+from . import atomic, core
 from .core import Change, Decision, WantedSet
 from .path_state import PathState, look_at
 from .system import System
@@ -177,3 +177,9 @@ def _owned(state: Optional[PathState], wanted: Mapping[str, Any], mode: int) -> 
 def _time(shown: str) -> datetime:
     """Return a moment as openssl writes it."""
     return datetime.strptime(shown, "%b %d %H:%M:%S %Y %Z").replace(tzinfo=timezone.utc)
+
+
+def perform(given: Mapping[str, Any], dry: bool) -> Dict[str, Any]:
+    """Carry out what plugins/action/certificates.py sends; see core.perform."""
+    return core.perform(lambda: Certificates(System(), given["authority"], given["certificates"], given["trust"], given["renew_before_s"],
+                                             given["signed"], given["renew_made_before"]), given, dry)

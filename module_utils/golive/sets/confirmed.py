@@ -15,7 +15,7 @@ import tempfile
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from ..errors import GoliveError
-from . import atomic
+from . import atomic, core
 from .core import Change, Decision, WantedSet
 from .loaded import Loaded, drop_in_path
 from .managed_files import ManagedFiles
@@ -202,3 +202,17 @@ def trial_of(given: Mapping[str, Any]) -> Trial:
     if problems:
         raise GoliveError("confirmed_files lacks a usable %s" % ", ".join(problems), todo="correct the task")
     return Trial(given["name"], given["apply"], given["undo"], given["within_s"], given["live"], given["token"])
+
+
+def perform(given: Mapping[str, Any], dry: bool) -> Dict[str, Any]:
+    """Apply on trial, confirm, or say whether the way back was taken (`reverted`); see core.perform."""
+    try:
+        wanted = ConfirmedFiles(System(), json.loads(given["payload"])["files"], trial_of(given))
+        if given["step"] == "ask":
+            return {"changed": False, "reverted": wanted.reverted()}
+        if given["step"] == "confirm" and not dry:
+            wanted.confirm()
+            return {"changed": True}
+    except GoliveError as exc:
+        return {"failed": True, "msg": str(exc)}
+    return core.perform(lambda: wanted, given, dry)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import errno
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 from ..errors import GoliveError
 
@@ -75,12 +75,16 @@ def carry_out(wanted: WantedSet, dry: bool, drift: bool = False) -> Dict[str, An
     return _result(done, left.problems, failure)
 
 
-def answer(module: Any, build: Callable[[Dict[str, Any], bool], WantedSet]) -> None:
-    """Run a set for an AnsibleModule and leave it by exit_json or fail_json. `build` gets the parameters and `dry`."""
+def perform(build: Callable[[], WantedSet], given: Mapping[str, Any], dry: bool) -> Dict[str, Any]:
+    """Return the result of a task: what `carry_out` returns, and one sentence where the set itself cannot be made of what was given."""
     try:
-        result = carry_out(build(module.params, module.check_mode), module.check_mode, bool(module.params["golive_drift"]))
+        return carry_out(build(), dry, bool(given["golive_drift"]))
     except (GoliveError, OSError) as exc:
-        result = _result([], [], sentence(exc))
+        return _result([], [], sentence(exc))
+
+
+def leave(module: Any, result: Dict[str, Any]) -> None:
+    """End an AnsibleModule with a result, by exit_json or fail_json."""
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

@@ -6,6 +6,7 @@ import tempfile
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from ..errors import GoliveError
+from . import core
 from .atomic import sync_directory
 from .core import Change, Decision, WantedSet
 from .system import System
@@ -54,3 +55,15 @@ class Identities(WantedSet):
             os.chmod(new, 0o600)
             os.replace(new, real)
         sync_directory(directory)
+
+
+def perform(given: Mapping[str, Any], dry: bool) -> Dict[str, Any]:
+    """Carry out a task of library/identities.py, and tell the public halves as `public`; see core.perform."""
+    wanted = Identities(System(), given["identities"])
+    result = core.perform(lambda: wanted, given, dry)
+    if result.get("failed"):
+        return result
+    try:
+        return dict(result, public={path: text or "" for path, text in wanted.current().items()})
+    except GoliveError as exc:
+        return dict(result, failed=True, msg=str(exc))

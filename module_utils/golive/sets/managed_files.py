@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import shutil
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from ..errors import GoliveError
-from . import acl, atomic, release_tree
+from . import acl, atomic, core, release_tree
 from .core import Change, Decision, WantedSet
 from .foreseen import as_loaded_by
 from .loaded import Loaded
@@ -233,3 +234,8 @@ def _difference(kind: str, entry: Mapping[str, Any], state: Optional[PathState],
         same = same and not _content_differs(entry, state)
     same_secret = hidden and entry.get("data") is not None and not _content_differs(entry, state)
     return [] if same else [Change(name, "update", facts(state, "secret" if same_secret else "other secret" if hidden else None), after)]
+
+
+def perform(given: Mapping[str, Any], dry: bool) -> Dict[str, Any]:
+    """Carry out what plugins/action/managed_files.py sends; see core.perform."""
+    return core.perform(lambda: ManagedFiles(System(), json.loads(given["payload"]), given["uploads"]), given, dry)

@@ -6,8 +6,9 @@ host and the real run name the same objects. python3-apt is not needed.
 from __future__ import annotations
 
 import re
-from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
+from . import core
 from .apt import Apt, Simulation
 from .core import Change, Decision, WantedSet
 from .dependencies import lacking
@@ -111,3 +112,12 @@ def differing(versions: Dict[str, Tuple[str, str]], present: Sequence[str], abse
     # "rc" = removed, configuration left: absent. Everything else that dpkg still lists has files on the host.
     remove = [name for name in absent if versions.get(name, ("un", ""))[0][1:2] not in ("n", "c", "")]
     return install, remove
+
+
+def perform(given: Mapping[str, Any], dry: bool) -> Dict[str, Any]:
+    """Carry out a task of library/packages.py; see core.perform."""
+    def build() -> Packages:
+        wanted = Packages(System(), given["present"], given["absent"], dry)
+        wanted.apt.sources = given["sources"]
+        return wanted
+    return core.perform(build, given, dry)

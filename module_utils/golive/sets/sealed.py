@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from ..errors import GoliveError
+from . import core
 from .atomic import write_file
 from .core import Change, Decision, WantedSet
 from .system import System
@@ -78,3 +80,8 @@ class SealedFiles(WantedSet):
             return Found(False, None, 0, 0)
         done = self.system.run(["systemd-creds", "decrypt", "--name=%s" % name, real, "-"], timeout=30)
         return Found(True, done.stdout.encode("utf-8") if done.rc == 0 else None, info.st_mode & 0o7777, info.st_uid)
+
+
+def perform(given: Mapping[str, Any], dry: bool) -> Dict[str, Any]:
+    """Carry out what plugins/action/sealed_files.py sends; see core.perform."""
+    return core.perform(lambda: SealedFiles(System(), json.loads(given["payload"])), given, dry)

@@ -78,10 +78,6 @@ _TRIAL: Spec = {
 CONFIRMED: Spec = dict(_TRIAL, files=dict(FILES["files"], required=True))
 del CONFIRMED["files"]["default"]
 
-CONFIRMED_MODULE: Spec = dict(_TRIAL, payload={"type": "str", "required": True, "no_log": True},
-                              token={"type": "str", "required": True, "no_log": False},
-                              step={"type": "str", "choices": ["apply", "confirm", "ask"], "default": "apply"})
-
 _CERTIFICATES: Spec = {"type": "list", "elements": "dict", "default": [], "options": {
     "certificate": {"type": "str", "required": True}, "key": {"type": "str", "required": True, "no_log": False},
     "names": {"type": "list", "elements": "str", "required": True}, "owner": {"type": "str", "default": "root"}, "group": {"type": "str"}}}
@@ -93,11 +89,23 @@ CERTIFICATES: Spec = dict(_LIFE, certificates=_CERTIFICATES, trust={"type": "lis
         "certificate": {"type": "str", "required": True}, "key": {"type": "str", "required": True, "no_log": False},
         "create_as": {"type": "str"}, "create_days": {"type": "float", "default": 7.0}}})
 
-CERTIFICATES_MODULE: Spec = {
-    "certificates": _CERTIFICATES, "trust": {"type": "list", "elements": "str", "default": []},
-    "authority": {"type": "str", "required": True}, "renew_before_s": {"type": "int", "required": True},
-    "renew_made_before": {"type": "str", "default": ""},
-    "signed": {"type": "dict", "default": {}}}
-
 IDENTITIES: Spec = {"identities": {"type": "list", "elements": "dict", "required": True, "options": {
     "path": {"type": "str", "required": True}, "kind": {"type": "str", "choices": ["ssh", "age"], "required": True}}}}
+
+_PAYLOAD: Spec = {"type": "str", "required": True, "no_log": True}     # what an action sends; it may hold secrets
+
+#: module -> what it is sent by its action plugin
+MODULES: Dict[str, Spec] = {name: dict(spec, **DRIFT) for name, spec in {
+    "packages": PACKAGES,
+    "accounts": ACCOUNTS,
+    "managed_files": {"payload": _PAYLOAD, "uploads": {"type": "dict", "default": {}}},
+    "units": dict(UNITS, predicted={"type": "list", "elements": "dict", "default": []}),
+    "sealed_files": {"payload": _PAYLOAD},
+    "confirmed_files": dict(_TRIAL, payload=_PAYLOAD, token={"type": "str", "required": True, "no_log": False},
+                            step={"type": "str", "choices": ["apply", "confirm", "ask"], "default": "apply"}),
+    "certificates": {
+        "certificates": _CERTIFICATES, "trust": {"type": "list", "elements": "str", "default": []},
+        "authority": {"type": "str", "required": True}, "renew_before_s": {"type": "int", "required": True},
+        "renew_made_before": {"type": "str", "default": ""}, "signed": {"type": "dict", "default": {}}},
+    "identities": IDENTITIES,
+}.items()}

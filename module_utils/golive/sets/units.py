@@ -12,7 +12,7 @@ import stat
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from ..errors import GoliveError
-from . import atomic, drop_ins
+from . import atomic, core, drop_ins
 from .core import Change, Decision, WantedSet
 from .foreseen import content_changes
 from .loaded import DROP_IN, Loaded, drop_in_path, own_files
@@ -205,3 +205,8 @@ def _problems(unit: Mapping[str, Any], state: UnitState) -> List[str]:
     if enabled == "masked" and unit.get("state") == "started":
         problems.append("%s is wanted masked and started at once; drop one of the two" % name)
     return problems
+
+
+def perform(given: Mapping[str, Any], dry: bool) -> Dict[str, Any]:
+    """Carry out a task of library/units.py; see core.perform."""
+    return core.perform(lambda: Units(System(), given["units"], dry, given["predicted"]), given, dry)

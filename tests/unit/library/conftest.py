@@ -53,13 +53,17 @@ def module() -> Callable[[str], ModuleType]:
 
 
 @pytest.fixture
-def run(module: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
-    """Return a function that runs a module's main() as Ansible does and returns what it printed, parsed, plus the text itself."""
+def run(module: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Return a function that runs a set module's main() as Ansible does and returns what it printed, parsed, plus the text itself.
+
+    `patch` replaces names in the module of golive that carries the set out.
+    """
 
     def start(name: str, arguments: dict[str, Any], check: bool = True, patch: dict[str, Any] | None = None) -> dict[str, Any]:
         loaded = module(name)
         for attribute, value in (patch or {}).items():
-            setattr(loaded, attribute, value)
+            monkeypatch.setattr(sys.modules[loaded.perform.__module__], attribute, value)
         with patch_module_args({**arguments, "_ansible_check_mode": check}), pytest.raises(SystemExit):
             loaded.main()
         text = capsys.readouterr().out
