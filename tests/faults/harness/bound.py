@@ -8,6 +8,8 @@ from golive.session import ROOT
 
 SETS = tuple(f"module_utils/golive/sets/{name}.py" for name in (
     "core", "managed_files", "path_state", "units", "loaded", "foreseen", "drop_ins", "accounts", "packages", "dependencies"))
+#: how a set comes to a host and its answer back
+STREAM = ("module_utils/golive/streaming.py", "module_utils/golive/streamed.py", "module_utils/golive/sets/task.py")
 #: record -> files (patterns from the root) on which its outcome rests
 RESTS_ON: dict[str, tuple[str, ...]] = {
     "drift_campaign": ("tests/faults/mutate/hosts.py", "tests/faults/mutate/surroundings.py", *SETS,
@@ -16,9 +18,9 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
                           "module_utils/golive/operators.py", "module_utils/golive/envelope.py"),
     "bypass_campaign": ("tests/faults/bypass.py", "plugins/callback/golive.py", "module_utils/golive/arming.py",
                         "module_utils/golive/rundir.py"),
-    "crash_campaign": ("tests/faults/journeys/crash.py", "tests/faults/journeys/breaks.py", "tests/faults/journeys/state.py", *SETS,
+    "crash_campaign": ("tests/faults/journeys/crash.py", "tests/faults/journeys/breaks.py", "tests/faults/journeys/state.py", *SETS, *STREAM,
                        "module_utils/golive/arm_host.py", "module_utils/golive/rundir.py"),
-    "prediction_campaign": ("tests/faults/journeys/predicted.py", "tests/faults/journeys/state.py", *SETS),
+    "prediction_campaign": ("tests/faults/journeys/predicted.py", "tests/faults/journeys/state.py", *SETS, *STREAM),
     "leak_campaign": ("tests/faults/journeys/leaks.py", "tests/faults/journeys/canary_runs.py",
                       "module_utils/golive/leaks/*.py", "module_utils/golive/secrets.py"),
 }
