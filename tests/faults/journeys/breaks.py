@@ -23,13 +23,14 @@ WAIT_S = 20.0
 #: where a host gets a disk of its own, so small that it is full: the first that is there
 PLACES = "for P in /etc/golive /opt; do test -d $P && break; done"
 FILL = (f"{PLACES}; echo $P > /run/golive-full; mkdir -p /run/golive-under; mount --bind $P /run/golive-under; "
+        "mount --make-private /run/golive-under; "  # else what is mounted on the one appears on the other
         "mount -t tmpfs -o size=$(( $(du -sk $P | cut -f1) + 64 ))k,mode=$(stat -c %a $P) golive-full $P; cp -a /run/golive-under/. $P/; "
         "dd if=/dev/zero of=$P/.golive-filler bs=1k 2>/dev/null || true; "
         "test \"$(df --output=avail $P | tail -1 | tr -d ' ')\" = 0")
 #: what was written there is kept, as on a disk that was made larger
 FREE = ("test -f /run/golive-full || exit 0; P=$(cat /run/golive-full); rm -f $P/.golive-filler; "
         "find /run/golive-under -mindepth 1 -delete; cp -a $P/. /run/golive-under/; "
-        "umount -l $P; umount /run/golive-under; rm /run/golive-full")
+        "umount -l $P; umount /run/golive-under; rmdir /run/golive-under; rm /run/golive-full")
 
 
 def lab(*words: str) -> None:
