@@ -117,3 +117,18 @@ def test_a_crash_campaign_that_was_broken_off_says_so(tmp_path: Path, monkeypatc
     assert body["figures"]["crashes"] == body["figures"]["of them: boundary"] == 1
     assert [word for word in ("did not happen", "was not compared") if any(word in note for note in body["notes"])] == [
         "did not happen", "was not compared"]
+
+
+@pytest.mark.parametrize(("spoil", "code"), [("", 0), ("gate", 2), ("host", 2), ("dry", 2), ("early", 2)])
+def test_a_run_that_was_not_watched_came_to_its_end_only_when_its_records_say_so(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: str, code: int) -> None:
+    run = RunDir(tmp_path / "r")
+    for phase in driving.PHASES[:-1] if spoil == "early" else driving.PHASES:
+        (run.path / phase).mkdir(parents=True)
+        run.write(f"{phase}/gate.json", {"open": not (spoil == "gate" and phase == "paper")})
+    run.write("run.json", {"mode": "check" if spoil == "dry" else "real"})
+    if spoil == "host":
+        (run.path / "hosts.jsonl").write_text('{"host": "bot", "status": "failed", "task": "t", "text": "x"}\n')
+    (tmp_path / "latest").symlink_to("r")
+    monkeypatch.setattr(driving, "reports_of", lambda _: tmp_path)
+    assert driving.newest().code == code

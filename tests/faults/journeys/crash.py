@@ -127,19 +127,22 @@ def begin(world: Lab, options: argparse.Namespace, place: Path) -> dict[str, Any
         return kept
     kept = {**wanted, "rows": [], "bare": False}
     if not options.as_it_is:
-        kept.update(reference(world))
+        kept.update(reference(world, again=not options.built))
     save(place, kept)
     return kept
 
 
-def reference(world: Lab) -> dict[str, Any]:
-    """Return the state of the lab behind an undisturbed run that came to its end, and what that run changed. Raises GoliveError."""
-    ended = driving.to_its_end()
-    if ended[-1].code != 0:
+def reference(world: Lab, again: bool = True) -> dict[str, Any]:
+    """Return the state of the lab behind an undisturbed run that came to its end, and what that run changed. Raises GoliveError.
+
+    Without `again` the newest run on the lab is taken for it: it has to have come to its end.
+    """
+    ended = driving.to_its_end()[-1] if again else driving.newest()
+    if ended.code != 0:
         raise GoliveError("the journey on this lab does not come to its end", todo="make golive, until it is LIVE",
-                          found="; ".join(ended[-1].failed()) or f"exit {ended[-1].code}")
+                          found="; ".join(ended.failed()) or f"exit {ended.code}")
     objects = {host: sorted(names) for host, names in state.managed(world).items()}
-    changed = sorted(f"{one['host']} {one['object']} {one['op']}" for one in ended[-1].changes()
+    changed = sorted(f"{one['host']} {one['object']} {one['op']}" for one in ended.changes()
                      if not one["object"].startswith("evidence:"))
     return {"objects": objects, "state": state.look(world, objects), "changed": changed}
 
@@ -199,6 +202,8 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=7)
     parser.add_argument("--seed", default="20261121")
     parser.add_argument("--predict", type=int, default=9, help="how many runs into a dying controller are predicted first (bare hosts)")
+    parser.add_argument("--built", action="store_true",
+                        help="make golive has just come to its end: compare with that, not with one more run")
     parser.add_argument("--as-it-is", action="store_true", help="change managed objects before each crash instead of making hosts bare")
     options = parser.parse_args()
     world = Lab()
