@@ -215,12 +215,11 @@ def _values(held: Mapping[str, Decimal], quote: str, venue: Kraken) -> Tuple[Dic
     values: Dict[str, Decimal] = {}
     unpriced: List[str] = []
     for name, amount in held.items():
-        plain = name[1:] if len(name) == 4 and name[0] in "XZ" else name
         if name == quote or name in _STABLE:
             values[name] = amount
             continue
         try:
-            values[name] = amount * _price(venue, "%s/%s" % (plain, quote))
+            values[name] = amount * _price(venue, "%s/%s" % (_plain(name), quote))
         except Said:
             unpriced.append(name)
     return values, sorted(unpriced)
@@ -283,8 +282,12 @@ def _protection(bases: List[str], held: Mapping[str, Decimal], values: Mapping[s
 def _of(row: Mapping[str, Any], base: str) -> bool:
     about = row.get("descr")
     pair = str(about.get("pair", "")).upper() if isinstance(about, dict) else ""
-    plain = base[1:] if len(base) == 4 and base[0] in "XZ" else base  # XXRP is XRP in the name of its pair, XXBT is XBT
-    return pair.startswith(plain) and not margin.on_margin(row)
+    return pair.startswith(_plain(base)) and not margin.on_margin(row)
+
+
+def _plain(asset: str) -> str:
+    """Return an asset of the balance as it stands in the name of a pair: XXRP is XRP there, XXBT is XBT."""
+    return asset[1:] if len(asset) == 4 and asset[0] in "XZ" else asset
 
 
 def _entry(asset: str, size: Decimal, orders: Mapping[str, Mapping[str, Any]], venue: Kraken) -> Decimal:

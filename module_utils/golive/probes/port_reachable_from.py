@@ -6,7 +6,8 @@ import json
 import re
 import socket
 import sys
-from typing import Any, Dict, List, Mapping
+import time
+from typing import Any, Dict, List, Mapping, Set, Tuple
 
 from ..errors import Undecided
 from .look import Look, Observed
@@ -74,6 +75,27 @@ import json, sys
 print(json.dumps(tried(float(sys.argv[1]), sys.argv[2:])))
 """
 
+_FRESH_S = 10.0
+_Way = Tuple[str, float]    # as which user, and how long each attempt may take
+_expected: Dict[_Way, Set[str]] = {}
+_answers: Dict[_Way, Tuple[float, Dict[str, str]]] = {}  # when they were tried (monotonic), and what was found
+
+
+def expect(asks: List[Dict[str, Any]]) -> None:
+    """Learn all questions of a plan: a dropped packet costs its timeout once, and not once for each question.
+
+    Names are tried by the question that has them only: one that does not resolve must not make another one late.
+    """
+    for ask in asks:
+        try:
+            address = str(ask.get("address") or "")
+            named = [*_targets(ask.get("targets"), address, ask.get("ports")),
+                     *_targets(ask.get("control_targets"), address, ask.get("control_ports"))]
+            way = _way(ask)
+        except (Undecided, ValueError, TypeError):
+            continue  # said by the question itself
+        _expected.setdefault(way, set()).update(one for one in named if _is_address(one))
+
 
 def observe(ask: Mapping[str, Any], look: Look) -> Observed:
     """Try each target once. Opportunities are the targets that could be judged. Raises Undecided when a control target is closed."""
@@ -112,15 +134,31 @@ def _targets(named: Any, address: str, ports: Any) -> List[str]:
     return found
 
 
+def _way(ask: Mapping[str, Any]) -> _Way:
+    return str(ask.get("as_user") or ""), min(8.0, float(ask.get("timeout_s") or 2))
+
+
 def _words(targets: List[str], ask: Mapping[str, Any], look: Look) -> Dict[str, str]:
-    seconds = min(8.0, float(ask.get("timeout_s") or 2))
-    if not ask.get("as_user") and all(_is_address(one) for one in targets):
+    """Return what is known of each target: by an attempt of seconds ago for another question of the plan, or by one now."""
+    way = _way(ask)
+    tried_at, words = _answers.get(way, (0.0, {}))
+    if not words or time.monotonic() - tried_at > _FRESH_S or not set(targets) <= set(words):
+        tried_at = time.monotonic()
+        words = _tried(sorted({*targets, *_expected.get(way, ())}), way, look)
+        if way in _expected:
+            _answers[way] = (tried_at, words)
+    return words
+
+
+def _tried(targets: List[str], way: _Way, look: Look) -> Dict[str, str]:
+    user, seconds = way
+    if not user and all(_is_address(one) for one in targets):
         known: Dict[str, Any] = {}
         exec(_TRY, known)  # noqa: S102 (a constant of this file)
         here: Dict[str, str] = known["tried"](seconds, targets)
         return here
     argv = [sys.executable or "python3", "-ISc", _TRY + _AS_A_PROCESS, str(seconds), *targets]
-    done = look.run(argv, timeout=seconds + 8, user=str(ask["as_user"]) if ask.get("as_user") else None)
+    done = look.run(argv, timeout=seconds + 8, user=user or None)
     try:
         words: Any = json.loads(done.stdout)
     except ValueError:

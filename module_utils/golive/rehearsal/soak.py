@@ -42,8 +42,9 @@ def begin(bot: Host, unit: str) -> bool:
     bot.run("systemctl", "reset-failed", f"{SAMPLER}.service")
     bot.run("rm", "-rf", FOLDER)
     bot.write(f"{FOLDER}/sample.py", _SAMPLE, "0644")
-    bot.need("systemd-run", f"--unit={SAMPLER}", f"--property=RuntimeMaxSec={LONGEST_S}", "--quiet", "--collect", "/usr/bin/python3", "-I",
-             f"{FOLDER}/sample.py", unit, f"{FOLDER}/samples", str(EVERY_S))
+    bot.need("systemd-run", f"--unit={SAMPLER}", f"--property=RuntimeMaxSec={LONGEST_S}", "--quiet", "--collect",
+             "--property=IgnoreOnIsolate=yes",  # a drill isolates multi-user.target, and what was sampled until then would be lost
+             "/usr/bin/python3", "-I", f"{FOLDER}/sample.py", unit, f"{FOLDER}/samples", str(EVERY_S))
     return True
 
 

@@ -8,8 +8,9 @@ import subprocess
 
 import pytest
 from golive.errors import Undecided
+from golive.probes import port_reachable_from
 from golive.probes.look import Completed
-from golive.probes.port_reachable_from import FACTS, observe
+from golive.probes.port_reachable_from import FACTS, expect, observe
 
 from .fake_look import FakeLook
 
@@ -32,6 +33,12 @@ def free():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
+
+
+@pytest.fixture(autouse=True)
+def plan_of_its_own(monkeypatch):
+    monkeypatch.setattr(port_reachable_from, "_expected", {})
+    monkeypatch.setattr(port_reachable_from, "_answers", {})
 
 
 def said(**words):
@@ -110,3 +117,32 @@ def test_a_target_without_an_answer_is_unknown():
 def test_a_question_that_means_nothing_is_undecided(ask):
     with pytest.raises(Undecided):
         observe(ask, said())
+
+
+def test_questions_of_one_plan_are_tried_at_once_each_as_its_user(free, listener):
+    one, two = ({"targets": [f"127.0.0.1:{port}"], "as_user": "bot"} for port in (free, listener))
+    other = {"targets": [f"127.0.0.1:{free}"], "as_user": "guard"}
+    look = FakeLook(commands={"-ISc": real})
+    expect([one, two, other, {"targets": ["a"]}, {"targets": ["127.0.0.1:1"], "timeout_s": "x"}])
+    assert observe(one, look).facts["refused"] == one["targets"]
+    assert observe(two, look).facts["open"] == two["targets"]
+    assert [user for _argv, user in look.ran] == ["bot"]
+    observe(other, look)
+    assert [user for _argv, user in look.ran] == ["bot", "guard"]
+
+
+def test_a_name_is_tried_for_its_own_question_only():
+    expect([{"targets": ["no-such-host.invalid:443"], "as_user": "bot"}])
+    look = said(words={"127.0.0.1:9": "refused"})
+    observe({"targets": ["127.0.0.1:9"], "as_user": "bot"}, look)
+    assert "no-such-host.invalid:443" not in look.ran[0][0]
+
+
+def test_an_answer_of_before_is_not_given_again(listener, monkeypatch):
+    ask = {"targets": [f"127.0.0.1:{listener}"], "as_user": "bot"}
+    expect([ask])
+    look = FakeLook(commands={"-ISc": real})
+    observe(ask, look)
+    monkeypatch.setattr(port_reachable_from, "_FRESH_S", -1.0)
+    observe(ask, look)
+    assert len(look.ran) == 2

@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .world import PAIRS, RIGHTS, Copy, Exchange, wait_for
+from .world import PAIRS, RIGHTS, Copy, Exchange, NotSeen, wait_for
 
 Make = Callable[..., Copy]
 Found = tuple[dict[str, Any], int]
 DAY_S = 86400
+LOSING_FILLS = 3
 HOLD = {"strategy__max_hold_candles": 100000, "strategy__exit_z": "50"}
 
 
@@ -97,8 +98,11 @@ def daily_loss(exchange: Exchange, make: Make) -> Found:
     wait_for(lambda: bot.ledger("daily_limit"), "the daily limit", 90)
     before, decided = exchange.entries(bot.account), bot.health()["decisions"]
     wait_for(lambda: bot.health()["decisions"] > decided + 40, "decisions after the limit")
-    # What was open when the limit was reached has been stopped out by now: those fills belong to the loss.
+    # What was open when the limit was reached belongs to the loss; in a sharp move that is most of it.
+    wait_for(lambda: not bot.health()["positions"], "what was open at the limit is closed", 60)
     losing, after = len(bot.ledger("exit")), exchange.entries(bot.account)
+    if losing < LOSING_FILLS:
+        raise NotSeen(f"{LOSING_FILLS} losing fills before the daily limit: the market made it in {losing}")
     bot.end(signal.SIGKILL)
     bot.start()
     wait_for(lambda: bot.health()["decisions"] > 40, "decisions after the restart")
