@@ -12,7 +12,8 @@ EXCLUDED: Mapping[str, str] = {
     r"^\w+ /run/golive-mark$": "the mark of this look",
     r"^\w+ (/run|/tmp|/var/tmp|/dev/shm|/root|/home/golive)$": "a folder in which something came and went, and is no more",
     r"^\w+ /run/(systemd|user|sudo|utmp|motd|sshd|chrony|dbus|udev|lock|log|credentials|screen)": "who is logged in and what runs",
-    r"^\w+ /var/log/": "logs: every login of the look itself is written there",
+    r"^\w+ /var/log(/|$)": "logs: every login of the look itself is written there",
+    r"^\w+ /var/cache(/apt(/(src)?pkgcache\.bin)?)?$": "apt makes its index of packages anew when it is asked and the lists are younger",
     r"^\w+ /var/lib/(systemd|wtmpdb|lastlog|sudo|chrony|logrotate|private/systemd)": "the system's own clocks, timers and logins",
     r"^bot (/var/lib|/run)/(bot|prometheus|private/prometheus|alertmanager|golive-logrotate|golive-backup)":
         "the bot and its monitoring run on",
