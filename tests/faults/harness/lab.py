@@ -24,7 +24,8 @@ from . import compiled
 from .world import World, ask_here, load, run
 
 INVENTORY = Path(os.environ.get("GOLIVE_INVENTORY") or session.ROOT / "inventories" / compiled.SYSTEM / "lab.yml")
-LUCK = "ledger.net_return_positive"     # hangs on the market of the moment: no neighbour of a break that has nothing to do with it
+# Hang on the market of the moment, or, once the lab is live, on what its bot holds just now: no neighbours of a break of something else.
+LUCK = {"ledger.net_return_positive", "account.opening_state"}
 OWN_WORLD = {"drill", "ci", "load_test", "report", "source", "git", "attestation"}
 ADMIN = "vault:kv/kraken-micro/sandbox/admin#token"
 
@@ -66,7 +67,7 @@ class Lab(World):
 
     def neighbours(self) -> set[str]:
         # What counts opportunities in a window turns undecided when the lab trades little; it is watched where a break declares it.
-        return {name for name in self.can_show() if self.controls[name]["min_opportunities"] is None} - {LUCK}
+        return {name for name in self.can_show() if self.controls[name]["min_opportunities"] is None} - LUCK
 
     def ask(self, host: str, questions: dict[str, Any]) -> list[dict[str, Any]]:
         values = {one: self.value(one) for one in plan.secret_references(questions)}
