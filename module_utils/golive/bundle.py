@@ -17,7 +17,7 @@ from . import canonical
 from .errors import GoliveError
 
 PACKAGE = Path(__file__).parent
-# importlib.abc is left out: it brings tempfile, pathlib and urllib along, half of the CPU of a start (performance.md).
+# importlib.abc is left out: it brings tempfile, pathlib and urllib along, a third of the CPU of a start (performance.md).
 _BOOT = '''import sys, json
 import importlib, importlib.machinery
 P = json.loads(sys.argv[1] if len(sys.argv) > 1 else %(payload)s)
