@@ -34,6 +34,10 @@ def program() -> Path:
     return Path(named) if named else vault_folder() / "vault"
 
 
+def is_openbao() -> bool:
+    return program().name == "bao"
+
+
 @dataclass
 class Server:
     """A running store; `restart` is what a crash and a new start do to it: it comes back sealed."""
@@ -76,12 +80,19 @@ def await_that(condition: Callable[[], object], seconds: float = 90) -> None:
         time.sleep(0.2)
 
 
+_GIVEN: set[int] = set()
+
+
 def free_ports() -> tuple[int, int]:
-    """Return a port for clients and one for the cluster."""
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1]), int(two.getsockname()[1])
+    """Return a port for clients and one for the cluster, never one twice: a node that is prepared does not listen yet."""
+    while True:
+        with socket.socket() as one, socket.socket() as two:
+            one.bind(("127.0.0.1", 0))
+            two.bind(("127.0.0.1", 0))
+            found = int(one.getsockname()[1]), int(two.getsockname()[1])
+        if not _GIVEN & set(found):
+            _GIVEN.update(found)
+            return found
 
 
 def prepare(folder: Path, node: str = "one") -> Server:
@@ -89,9 +100,11 @@ def prepare(folder: Path, node: str = "one") -> Server:
     port, cluster = free_ports()
     certificate(folder)
     (folder / "data").mkdir()
+    # Most tests make their audit devices by the API, as with Vault; how the role has them of OpenBao is in test_openbao.py.
+    own = "unsafe_allow_api_audit_creation = true" if is_openbao() else "disable_mlock = true"
     (folder / "vault.hcl").write_text(f"""
 ui = false
-disable_mlock = true
+{own}
 api_addr = "https://127.0.0.1:{port}"
 cluster_addr = "https://127.0.0.1:{cluster}"
 plugin_directory = "{program().resolve().parent}"
@@ -101,7 +114,8 @@ storage "raft" {{ path = "{folder}/data"
 listener "tcp" {{ address = "127.0.0.1:{port}"
   cluster_address = "127.0.0.1:{cluster}"
   tls_cert_file = "{folder}/server.crt"
-  tls_key_file = "{folder}/server.key" }}
+  tls_key_file = "{folder}/server.key"
+  {"disable_unauthed_generate_root_endpoints = false" if is_openbao() else ""} }}
 """)
     return Server(folder, Settings(f"https://127.0.0.1:{port}", folder / "server.crt", folder / "identity.json"))
 

@@ -1,7 +1,6 @@
 """Three nodes: each state has its own word, and losing the leader loses no write that was acknowledged."""
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from golive.store import bring_up, client, nodes, people, rolling, settings
 from golive.store.settings import Settings
 
 from .conftest import Server, await_that, certificate, prepare
+from .writing import writing
 
 pytestmark = pytest.mark.timeout(600)
 PEOPLE = ["lab-ada"]
@@ -96,41 +96,18 @@ def test_a_second_run_changes_nothing_on_any_member(cluster: Cluster) -> None:
 
 
 def test_losing_the_leader_loses_no_acknowledged_write_and_a_reader_finds_another_node(cluster: Cluster) -> None:
-    acknowledged: list[int] = []
-    enough, stop = threading.Event(), threading.Event()
-
-    def write() -> None:
-        number = 0
-        while not stop.is_set():
-            number += 1
-            try:
-                kv = cluster.connected().secrets.kv.v2
-                kv.create_or_update_secret(path=f"slice/write-{number}", secret={"n": str(number)}, mount_point="kv")
-            except (GoliveError, client.VaultError, client.requests.exceptions.RequestException):
-                continue  # not acknowledged: it may or may not be there
-            acknowledged.append(number)
-            if len(acknowledged) >= 20:
-                enough.set()
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        assert enough.wait(PATIENCE_S)
+    with writing(cluster.connected, "kv/slice") as writer:
+        writer.more(20, PATIENCE_S)
         lost = cluster.leader()
-        before = len(acknowledged)
         lost.kill()
-        await_that(lambda: len(acknowledged) >= before + 10)
-    finally:
-        stop.set()
-        writer.join()
+        before = writer.more(10, PATIENCE_S)
     left = cluster.states()
     assert left[cluster.servers.index(lost)] == "missing"
     assert "active" in left
     reader = cluster.connected()
-    assert len(acknowledged) >= 30
-    for number in acknowledged:
-        assert client.read_field(reader, f"kv/slice/write-{number}", "n") == str(number)
-    print(f"{len(acknowledged)} acknowledged writes, none lost, {before} of them before the leader was killed")
+    assert len(writer.acknowledged) >= 30
+    assert writer.lost(reader) == []
+    print(f"{len(writer.acknowledged)} acknowledged writes, none lost, {before} of them before the leader was killed")
     lost.start()
     assert {"op": "unseal", "object": f"vault:{lost.settings.address}", "before": "sealed", "after": "unsealed"} in \
         bring_up.join(lost.settings, cluster.keepers, dry=False)

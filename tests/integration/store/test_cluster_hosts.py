@@ -1,7 +1,6 @@
 """The role secrets on three hosts: predicted and made, four runs; the leader's host dies under a writer; all is put back by playbooks."""
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from golive.store import bring_up, client, nodes, people
 from golive.store.settings import Settings
 
 from ..sets.conftest import Lab, wait_for
+from .writing import writing
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).resolve().parents[3]
@@ -107,37 +107,19 @@ def test_three_hosts_become_one_store_and_a_second_run_changes_nothing(hosts: La
 
 def test_the_leaders_host_dies_under_a_writer_and_no_acknowledged_write_is_lost(hosts: Lab) -> None:
     addresses = [f"https://{one}:8200" for one in ADDRESS.values()]
-    acknowledged: list[int] = []
-    stop, enough = threading.Event(), threading.Event()
 
-    def write() -> None:
-        number = 0
-        while not stop.is_set():
-            number += 1
-            try:
-                connected = client.login(nodes.choose(settings(hosts), addresses), None)
-                client.write_secret(connected, f"kv/cluster/write-{number}", {"n": str(number)})
-            except (GoliveError, client.VaultError, client.requests.exceptions.RequestException):
-                continue    # not acknowledged: it may or may not be there
-            acknowledged.append(number)
-            if len(acknowledged) >= 10:
-                enough.set()
+    def connect() -> client.hvac.Client:
+        return client.login(nodes.choose(settings(hosts), addresses), None)
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        assert enough.wait(120)
+    with writing(connect, "kv/cluster") as writer:
+        writer.more(10, 120)
         lost = next(name for name, state in states(hosts).items() if state == "active")
-        before = len(acknowledged)
         hosts.inside("systemctl", "kill", "--signal=KILL", "--kill-whom=all", "vault.service", host=lost)
-        wait_for(lambda: len(acknowledged) >= before + 10, "writes go on by another leader", 180)
-    finally:
-        stop.set()
-        writer.join()
+        before = writer.more(10, 180)    # by another leader
     # A node that has not heard of the new leader yet still names the dead one.
     reader = wait_for(lambda: logged_in(hosts), "a reader finds a node that serves")
-    assert [number for number in acknowledged if client.read_field(reader, f"kv/cluster/write-{number}", "n") != str(number)] == []
-    print(f"{len(acknowledged)} acknowledged writes, none lost, {before} of them before the leader {lost} was killed")
+    assert writer.lost(reader) == []
+    print(f"{len(writer.acknowledged)} acknowledged writes, none lost, {before} of them before the leader {lost} was killed")
 
 
 def test_sealed_standby_and_missing_are_told_apart_and_put_back_by_playbooks(hosts: Lab) -> None:
