@@ -1,16 +1,15 @@
 """The page as a person meets it: desktop, phone and paper, light and dark, with a keyboard, in a real browser."""
 from __future__ import annotations
 
-import importlib.util
 import itertools
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from golive.report import build, write
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.fixtures.report import run_directory
 
 pytestmark = pytest.mark.browser
 CHROMIUM = Path("/usr/bin/chromium")
@@ -43,17 +42,6 @@ CONTRAST = """() => {
 
 
 @pytest.fixture(scope="module")
-def runs() -> ModuleType:
-    path = Path(__file__).parents[1] / "fixtures" / "report" / "run_directory.py"
-    spec = importlib.util.spec_from_file_location("run_directory", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules.setdefault("run_directory", importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.fail("Chromium is needed: apt-get install -y chromium")
@@ -64,11 +52,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def addresses(runs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The page of each kind of run."""
     root = tmp_path_factory.mktemp("reports")
-    folders = {"stopped": runs.realistic().write(root / "stopped"), "live": runs.live().write(root / "live"),
-               "killed": runs.write_killed(root / "killed")}
+    folders = {"stopped": run_directory.realistic().write(root / "stopped"), "live": run_directory.live().write(root / "live"),
+               "killed": run_directory.write_killed(root / "killed")}
     for folder in folders.values():
         write(build(folder), folder, ("report.html",))
     return {name: (folder / "report.html").as_uri() for name, folder in folders.items()}

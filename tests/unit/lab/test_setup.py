@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -13,15 +12,12 @@ import pytest
 from golive.lab.run import REPOSITORY
 from golive.uv import certificate_environment
 
+from tests.fixtures.plugins import load_file
+
 
 @pytest.fixture
 def setup() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("golive_setup_script", REPOSITORY / "scripts" / "setup.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_file(REPOSITORY / "scripts" / "setup.py")
 
 
 def _programs(folder: Path, **scripts: str) -> Path:

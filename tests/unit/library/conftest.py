@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from tests.fixtures.plugins import load_file
+
 SENT_AS = "ansible.module_utils.golive"
 LIBRARY = Path(__file__).parents[3] / "library"
 
@@ -41,15 +43,7 @@ if not any(isinstance(finder, _OnePackage) for finder in sys.meta_path):
 def module() -> Callable[[str], ModuleType]:
     """Return a loader of library/<name>.py."""
 
-    def load(name: str) -> ModuleType:
-        spec = importlib.util.spec_from_file_location(f"library_{name}", LIBRARY / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        loaded = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(loaded)
-        return loaded
-
-    return load
+    return lambda name: load_file(LIBRARY / f"{name}.py")
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Run directories for the report's tests."""
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -10,21 +8,13 @@ import pytest
 from golive.report.build import build
 from golive.report.model import Control, Report
 
-
-def _load() -> ModuleType:
-    path = Path(__file__).parents[2] / "fixtures" / "report" / "run_directory.py"
-    spec = importlib.util.spec_from_file_location("run_directory", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules.setdefault("run_directory", importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(module)
-    return module
+from tests.fixtures.report import run_directory
 
 
 @pytest.fixture(scope="session")
 def runs() -> ModuleType:
     """The generator of run directories."""
-    return _load()
+    return run_directory
 
 
 @pytest.fixture

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import io
 import json
 import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.fixtures.plugins import load_file
 
 FILES = Path(__file__).parents[3] / "roles/backup/files"
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 
 
-def program(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"backup_role_{name}", FILES / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-backup, pull, restore_drill = program("backup"), program("pull"), program("restore_drill")
+backup, pull, restore_drill = (load_file(FILES / f"{name}.py") for name in ("backup", "pull", "restore_drill"))
 MAGIC = b"age-encryption.org/v1\n"
 
 
