@@ -24,6 +24,7 @@ from golive.store import (
     node_host,
     nodes,
     proving,
+    restoring,
     review,
     rolling,
     rotation,
@@ -35,7 +36,7 @@ from golive.store.acting import KEEPERS, StoreAction
 from golive.store.acting import change as _change
 
 ACTS = ("states", "unseal", "snapshot", "restore_drill", "review", "stage", "switch", "finish", "rotation", "revoke", "prove",
-        "rotate_role", "break_glass", "restart", "delivered")
+        "rotate_role", "break_glass", "restart", "delivered", "restore")
 
 
 DELIVERED_S = 45    # a rotation leaves the bot without its key for at most 60 s
@@ -110,13 +111,37 @@ class ActionModule(StoreAction):
         if dry:
             return {"changes": [], "found": None}
         found = snapshot.drill(snapshot.newest(Path(given["folder"])), Path(given["binary"]), self.keepers(given))
+        return {"changes": [], "found": self._equal(found, given)}
+
+    @staticmethod
+    def _equal(found: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+        """Return what was found. Raises GoliveError where the restored store is not the saved one."""
         if not found["secrets"]:
             raise GoliveError("the backup holds no secret, so restoring it proves nothing", where=given["system"], todo="write one first")
         if found["equal"] != found["secrets"]:
             raise GoliveError("the restored store is not the one that was saved",
                               found=f"{found['equal']} of {found['secrets']} secrets are equal",
                               todo="look at " + ", ".join((found["differing"] + found["missing"])[:5]))
-        return {"changes": [], "found": found}
+        return found
+
+    def _restore(self, given: dict[str, Any], task_vars: dict[str, Any], dry: bool) -> dict[str, Any]:
+        """The newest backup becomes the store of this task's host; a drill (`close`) ends with it sealed."""
+        store = replace(self.settings(task_vars), address=given["address"])
+        kept = settings.token_directory() / f"restore-{task_vars['inventory_hostname']}"
+        steps = restoring.planned(store, kept)
+        # A drill closes what it has opened: one that is sealed before and after was not changed.
+        changes = [_change(f"vault:{store.address}", step) for step in steps if not (given["close"] and step == "unseal")]
+        newest = snapshot.newest(Path(given["folder"]))
+        alive = [one for one in nodes.look(store, settings.addresses(task_vars, self.template)) if one.serves]
+        if not given["close"] and any(one.address != store.address for one in alive):
+            raise GoliveError("the store that was saved still serves, and there may be one only", found=nodes.told(alive),
+                              todo="stop it first; a drill may be run beside it")
+        if dry:
+            return {"changes": changes, "found": None}
+        found = restoring.restore(store, newest, self.keepers(given), kept)
+        if given["close"]:
+            self._again(task_vars)
+        return {"changes": changes, "found": self._equal(found, given)}
 
     # -- access --------------------------------------------------------------------------------------------------------
 

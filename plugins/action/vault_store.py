@@ -25,7 +25,7 @@ class ActionModule(StoreAction):
         "controller_cidrs": {"type": "list", "elements": "str", "default": []}, "config": {"type": "dict", "default": {}},
         "processes": {"type": "dict", "default": {}}, "identity_ttl": {"type": "int", "default": 0}, "address": {"type": "str"},
         "member": {"type": "bool", "default": False}, "voters": {"type": "int", "default": 0},
-        "opens_itself": {"type": "bool", "default": False}}
+        "opens_itself": {"type": "bool", "default": False}, "server_audits": {"type": "bool", "default": False}}
 
     def on_store(self, given: dict[str, Any], task_vars: dict[str, Any], dry: bool) -> dict[str, Any]:
         """Bring it up and configure it, or wait until every member votes."""
@@ -58,7 +58,8 @@ class ActionModule(StoreAction):
             if dry and given["member"]:
                 return bring_up.join(store, bring_up.Keepers([], [], 0, Path(given["shares"]), None), dry=True), []
             if dry:  # not built yet: everything is still to come
-                return bring_up.plan_for_nothing(store.address, want, by_itself=given["opens_itself"]), []
+                return bring_up.plan_for_nothing(store.address, want, by_itself=given["opens_itself"],
+                                                 server_audits=given["server_audits"]), []
             raise
         keepers = self.keepers(given, enrol=not dry)
         if not dry and not 0 < keepers.threshold <= len(keepers.public) == len(keepers.names):
@@ -69,7 +70,8 @@ class ActionModule(StoreAction):
             return bring_up.join(store, keepers, dry=dry, restarted=restarted), []
         run = secrets.run_of(task_vars)
         changes = bring_up.bring_up(store, keepers, want, f"{given['system']}-controller", dry=dry, restarted=restarted,
-                                    resolve=lambda reference: self.resolve(reference, task_vars), run=run)
+                                    resolve=lambda reference: self.resolve(reference, task_vars), run=run,
+                                    server_audits=given["server_audits"])
         closed = {"initialise"} if restarted else {"initialise", "unseal"}    # one that will be restarted can be asked until then
         if dry and any(one["op"] in closed or one["object"].startswith("vault_identity:") for one in changes):
             return changes, []  # nobody can ask it yet

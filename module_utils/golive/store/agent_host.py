@@ -41,15 +41,20 @@ def main(given: Dict[str, Any]) -> None:
 
 
 def authenticated(port: int) -> Optional[bool]:
-    """Return what the agent's own metric says; None while it does not run."""
+    """Return what the agent's own metrics say; None while it does not run.
+
+    Vault's agent has a metric for it. OpenBao's counts its failures, and forgets them sooner than it tries again (see agent.hcl.j2).
+    """
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open("http://127.0.0.1:%d/agent/v1/metrics?format=prometheus" % port, timeout=5) as answer:
             lines = answer.read(1 << 20).decode("utf-8", "replace").splitlines()
     except (OSError, urllib.error.URLError):
         return None
-    values = [line.split()[-1] for line in lines if line.split(" ")[0].split("{")[0] == "vault_agent_authenticated"]
-    return bool(values) and float(values[-1]) == 1.0
+    values = {line.split(" ")[0].split("{")[0]: line.split()[-1] for line in lines if line and not line.startswith("#")}
+    if any(name.startswith("bao_") for name in values):
+        return "bao_agent_auth_failure" not in values
+    return float(values.get("vault_agent_authenticated", "0")) == 1.0
 
 
 def _delivered(given: Dict[str, Any]) -> bool:

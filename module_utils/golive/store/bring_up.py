@@ -34,22 +34,23 @@ class Keepers:
     secret_keys: Path | None     # None in production: people unseal, golive says whom to ask
 
 
-def plan_for_nothing(address: str, wanted: Wanted, *, by_itself: bool = False) -> list[dict[str, Any]]:
+def plan_for_nothing(address: str, wanted: Wanted, *, by_itself: bool = False, server_audits: bool = False) -> list[dict[str, Any]]:
     """Return what will happen to a store that is not there yet: the prediction of a dry run on a bare host.
 
-    `by_itself`: another store opens it, so nobody unseals it.
+    `by_itself`: another store opens it, so nobody unseals it. `server_audits` as for `bring_up`.
     """
     steps = ("initialise",) if by_itself else ("initialise", "unseal")
     first = [{"object": f"vault:{address}", "op": op, "before": None, "after": None} for op in steps]
-    return first + [one.change() for one in differences(wanted, Wanted())] + [_identity_change(wanted)]
+    return first + [one.change() for one in _everything(wanted, server_audits)] + [_identity_change(wanted)]
 
 
 def bring_up(settings: Settings, keepers: Keepers, wanted: Wanted, role: str, *, dry: bool, restarted: bool = False,
-             resolve: Callable[[str], str] | None = None, run: str | None = None) -> list[dict[str, Any]]:
+             resolve: Callable[[str], str] | None = None, run: str | None = None, server_audits: bool = False) -> list[dict[str, Any]]:
     """Make the store what it should be and return the changes. Raises GoliveError that says who has to do what.
 
     `resolve` gives the value of a reference, for objects that are made with a secret; `run` is whose one login is used. `restarted`: an
-    earlier task of this dry run would have started the server anew, which seals it.
+    earlier task of this dry run would have started the server anew, which seals it. `server_audits`: the server makes its audit devices
+    itself, out of its own configuration (OpenBao); they are compared, and no client makes them.
     """
     anonymous = client.unauthenticated(settings, PATIENT_S)
     changes = _open(anonymous, settings, keepers, dry=dry)
@@ -57,27 +58,29 @@ def bring_up(settings: Settings, keepers: Keepers, wanted: Wanted, role: str, *,
         changes = [_unsealed(settings)]
     elif dry and changes:  # until that was done nobody can ask it
         bare = changes[0]["op"] == "initialise"
-        return plan_for_nothing(settings.address, wanted, by_itself=opens_itself(anonymous)) if bare else changes
+        alone = opens_itself(anonymous)
+        return plan_for_nothing(settings.address, wanted, by_itself=alone, server_audits=server_audits) if bare else changes
     known = _reader(settings, run)
     root = None
     if known is None and not dry:
         root = _root(anonymous, keepers)
     reader = known or root
     if reader is None:  # a dry run on a store that was initialised but never configured
-        return changes + [one.change() for one in differences(wanted, Wanted())] + [_identity_change(wanted)]
+        return changes + [one.change() for one in _everything(wanted, server_audits)] + [_identity_change(wanted)]
+    made = server_audits and not restarted      # a server that will be started anew makes what it lacks then
     try:
-        found = _to_do(wanted, config.current(reader, wanted, strict=root is not None))
+        found = _to_do(wanted, config.current(reader, wanted, strict=root is not None), server_audits, made)
     except GoliveError as exc:
         # Its policy was narrowed by hand: the people's shares look instead, and write it again.
         if dry or root is not None or "permission denied" not in str(exc):
             raise
         root = _root(anonymous, keepers)
-        found = _to_do(wanted, config.current(root, wanted))
+        found = _to_do(wanted, config.current(root, wanted), server_audits, made)
     if dry:
         return changes + [one.change() for one in found]
     if found and root is None:
         root = _root(anonymous, keepers)
-        found = _to_do(wanted, config.current(root, wanted))
+        found = _to_do(wanted, config.current(root, wanted), server_audits, made)
     changes += [one.change() for one in found]
     if found and root is not None:
         config.apply(root, wanted, found, resolve)
@@ -113,8 +116,19 @@ def _unsealed(settings: Settings) -> dict[str, Any]:
     return {"object": f"vault:{settings.address}", "op": "unseal", "before": "sealed", "after": "unsealed"}
 
 
-def _to_do(wanted: Wanted, there: Wanted) -> list[Difference]:
-    return [one for one in differences(wanted, there) if one.op != "surplus"]
+def _everything(wanted: Wanted, server_audits: bool) -> list[Difference]:
+    """Return what a client makes in a store that holds nothing yet."""
+    return [one for one in differences(wanted, Wanted()) if not (server_audits and one.kind == "audit")]
+
+
+def _to_do(wanted: Wanted, there: Wanted, server_audits: bool, made: bool) -> list[Difference]:
+    """Return what is left to do. Raises GoliveError where a server that has `made` its audit devices lacks one of its configuration."""
+    found = [one for one in differences(wanted, there) if one.op != "surplus"]
+    left = [one for one in found if server_audits and one.kind == "audit"]
+    if left and made:
+        raise GoliveError("the store has not the audit devices of its own configuration", found=f"{left[0].op} {left[0].name} is due",
+                          todo="look at its journal: it makes them at its start, and never changes one that is there")
+    return [one for one in found if one not in left]
 
 
 def _reader(settings: Settings, run: str | None) -> hvac.Client | None:
@@ -203,12 +217,17 @@ def shares_of(keepers: Keepers) -> list[Callable[[], str]]:
 
 
 def _unseal(anonymous: hvac.Client, keepers: Keepers) -> None:
+    give_shares(anonymous, keepers)
+    _await_active(anonymous)
+
+
+def give_shares(anonymous: hvac.Client, keepers: Keepers) -> None:
+    """Open a sealed store with the people's shares; it serves a moment later."""
     for share in shares_of(keepers):
         client.said(lambda share=share: anonymous.sys.submit_unseal_key(share()), "be unsealed")  # type: ignore[misc]
     if client.said(anonymous.sys.is_sealed, "say whether it is sealed"):
         raise GoliveError("the store is still sealed", found=f"{keepers.threshold} shares were given",
                           todo="in a rehearsal the store was initialised by another lab: reset its host")
-    _await_active(anonymous)
 
 
 def opens_itself(anonymous: hvac.Client) -> bool:

@@ -1,4 +1,4 @@
-"""Which node of a store is active, standby, sealed, empty, a stranger or missing? Each is told apart, by its own word."""
+"""Which node of a store is active, standby, sealed, empty, removed, a stranger or missing? Each is told apart, by its own word."""
 from __future__ import annotations
 
 import time
@@ -13,7 +13,7 @@ from . import client
 from .settings import Settings
 
 # https://developer.hashicorp.com/vault/api-docs/system/health
-_STATES = {200: "active", 429: "standby", 472: "standby", 473: "standby", 501: "empty", 503: "sealed"}
+_STATES = {200: "active", 429: "standby", 472: "standby", 473: "standby", 501: "empty", 503: "sealed", 530: "removed"}
 _TIMEOUT_S = 3.0
 JOIN_S = 60
 VOTE_S = 120    # a new member is watched 10 s before it votes, and the loaded host of a test is slow
@@ -21,7 +21,9 @@ VOTE_S = 120    # a new member is watched 10 s before it votes, and the loaded h
 
 @dataclass(frozen=True)
 class Node:
-    """`state`: active, standby, sealed, empty (never initialised), stranger (its certificate is not ours) or missing; `words` says more."""
+    """`state`: active, standby, sealed, empty (never initialised), removed (its cluster turned it away), stranger (its certificate is not
+    ours) or missing; `words` says more.
+    """
 
     address: str
     state: str

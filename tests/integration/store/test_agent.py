@@ -70,7 +70,7 @@ def agent(opened: Opened) -> Iterator[Agent]:
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
     text = environment.from_string((ROOT / "roles/secrets/templates/agent.hcl.j2").read_text()).render(
         secrets_address=opened.server.settings.address, secrets_ca_file=str(opened.server.settings.ca_file), secrets_agent_process="bot",
-        secrets_system="slice", secrets_agent_interval="1s", secrets_agent_port=port,
+        secrets_program=program().name, secrets_system="slice", secrets_agent_interval="1s", secrets_agent_port=port,
         secrets_agent_secrets=[{"name": "exchange_key", "path": "exchange/wire", "field": "key"}])
     (folder / "agent.hcl").write_text(text.replace("/run/golive-agent/bot", str(folder)))
     introduce(opened, folder)
@@ -83,7 +83,7 @@ def agent(opened: Opened) -> Iterator[Agent]:
 
 def test_a_process_gets_its_secret_sees_a_rotation_and_outlives_a_sealed_and_a_lost_store(opened: Opened, agent: Agent) -> None:
     await_that(lambda: agent.secret() == "first")
-    assert agent.authenticated() is True
+    await_that(lambda: agent.authenticated() is True)
     assert not (agent.folder / "secret_id").exists()                      # opened once, and taken away
     assert (agent.folder / "secrets/exchange_key").stat().st_mode & 0o777 == 0o400
     began = time.monotonic()
@@ -100,7 +100,7 @@ def test_a_process_gets_its_secret_sees_a_rotation_and_outlives_a_sealed_and_a_l
     introduce(opened, agent.folder)
     opened.root().secrets.kv.v2.create_or_update_secret(path="slice/exchange/wire", secret={"key": "third"}, mount_point="kv")
     await_that(lambda: agent.secret() == "third")
-    assert agent.authenticated() is True
+    await_that(lambda: agent.authenticated() is True)
     opened.server.kill()
     await_that(lambda: agent.authenticated() is False)
     assert agent.secret() == "third"
