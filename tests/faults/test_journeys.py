@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,16 @@ def test_a_run_that_was_not_watched_came_to_its_end_only_when_its_records_say_so
     (tmp_path / "latest").symlink_to("r")
     monkeypatch.setattr(driving, "reports_of", lambda _: tmp_path)
     assert driving.newest().code == code
+
+
+def test_a_crash_strikes_at_the_task_that_the_callback_counts_also_where_ansible_does_not_name_it(tmp_path: Path) -> None:
+    file = tmp_path / "boundaries.jsonl"
+    file.write_text("".join(json.dumps({"number": number, "task": f"t{number}"}) + "\n" for number in range(1, 6)) + '{"number": 6')
+    with subprocess.Popen(["sleep", "60"], text=True) as process:
+        struck: list[Any] = []
+        for at in (3, 5, "t2"):
+            driving.strike(process, file, at, 0.0, struck.append)
+        assert struck == [process] * 3
+        process.kill()
+    driving.strike(process, file, 3, 0.0, struck.append)
+    assert struck == [process] * 3

@@ -80,7 +80,7 @@ def journey(*arguments: str, at_task: int | str = 0, delay_s: float = 0.0,
         process = subprocess.Popen([str(BIN / "ansible-playbook"), "-i", str(INVENTORY), "golive.yml", *arguments], cwd=ROOT,
                                    env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                    errors="replace", start_new_session=True)
-        output = _follow(process, at_task, delay_s, act)
+        output = _follow(process, None if act is None else lambda: strike(process, file, at_task, delay_s, act))
         code = process.wait()
         took_s = time.monotonic() - began
         lines = file.read_text().splitlines() if file.is_file() else []
@@ -91,25 +91,38 @@ def journey(*arguments: str, at_task: int | str = 0, delay_s: float = 0.0,
     return Ended(code, output, RunDir((reports_of(compiled.SYSTEM) / "latest").resolve()), len(found), took_s, found)
 
 
-def _follow(process: subprocess.Popen[str], at_task: int | str, delay_s: float,
-            act: Callable[[subprocess.Popen[str]], None] | None) -> str:
+def _follow(process: subprocess.Popen[str], act: Callable[[], None] | None) -> str:
     assert process.stdout is not None
     watch = threading.Timer(LONGEST_S, lambda: kill_all(process))
     watch.daemon = True
     watch.start()
-    output, tasks = [], 0
+    striking = threading.Thread(target=act, daemon=True) if act is not None else None
+    if striking is not None:
+        striking.start()
     try:
-        for line in process.stdout:
-            output.append(line)
-            if line.startswith("TASK ["):
-                tasks += 1
-                if act is not None and (tasks == at_task or line.startswith(f"TASK [{at_task}]")):
-                    time.sleep(delay_s)  # the random instant within the task
-                    act(process)
-                    act = None
+        output = process.stdout.read()
+        if striking is not None:
+            striking.join()  # what it does to a host ends before the host is healed
     finally:
         watch.cancel()
-    return "".join(output)
+    return output
+
+
+def strike(process: subprocess.Popen[str], file: Path, at_task: int | str, delay_s: float,
+           act: Callable[[subprocess.Popen[str]], None]) -> None:
+    """Call `act` once when the task of this number or name has begun, and a little later: the random instant within the task.
+
+    Tasks are counted by the callback as boundaries are: Ansible's own output does not name a task that is skipped on every host.
+    """
+    while process.poll() is None:
+        lines = file.read_text().splitlines() if file.is_file() else []
+        begun = [json.loads(line) for line in lines if line.endswith("}")]
+        if any(at_task in (one["number"], one["task"]) or (isinstance(at_task, int) and one["number"] > at_task) for one in begun):
+            time.sleep(delay_s)
+            if process.poll() is None:
+                act(process)
+            return
+        time.sleep(0.05)
 
 
 def kill_all(process: subprocess.Popen[str]) -> None:
