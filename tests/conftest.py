@@ -27,7 +27,7 @@ SLICED = sorted(str(INTEGRATION / name) for name in (
     "sets/test_backup.py", "sets/test_four_runs.py", "sets/test_lockout.py", "sets/test_log_rotation.py", "sets/test_restart.py",
     "sets/test_secrets.py",
     "store/test_agent.py", "store/test_auto_unseal.py", "store/test_cluster.py", "store/test_cluster_hosts.py", "store/test_operate.py",
-    "store/test_trouble.py"))
+    "store/test_restore_host.py", "store/test_restoring.py", "store/test_trouble.py"))
 SLICE = 2
 # They share their hosts with the journey, which another worker may be running: never beside it, so only with all.
 FULL_ONLY = {str(INTEGRATION / "journey/test_keeping_secrets.py"), str(INTEGRATION / "journey/test_ramp.py")}
