@@ -201,7 +201,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.journeys.crash", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=7)
     parser.add_argument("--seed", default="20261121")
-    parser.add_argument("--predict", type=int, default=9, help="how many runs into a dying controller are predicted first (bare hosts)")
+    parser.add_argument("--predict", type=int, default=9, 
+                        help="how many runs into a dying controller are predicted first, and the last one (bare hosts); 0: none")
     parser.add_argument("--built", action="store_true",
                         help="make golive has just come to its end: compare with that, not with one more run")
     parser.add_argument("--as-it-is", action="store_true", help="change managed objects before each crash instead of making hosts bare")
@@ -220,7 +221,7 @@ def main() -> int:
         kept["bare"] = True
     todo = crashes(options.seed, options.count)
     dying = [one["number"] for one in todo if one["kind"] in ("boundary", "controller")]
-    # From what a crash of any kind has left, into the next at which the controller dies at once; the last run is predicted always.
+    # From what a crash of any kind has left, into the next at which the controller dies at once; then the last run.
     predict = set() if options.as_it_is else set(dying[:options.predict])
     for one in todo[len(kept["rows"]):]:
         told = functools.partial(predicted.keep, world, options.seed) if one["number"] in predict else None
@@ -231,8 +232,11 @@ def main() -> int:
         save(place, kept)
         written(kept, counted(kept), [], whole=False)
         print(json.dumps(kept["rows"][-1]), flush=True)
-    row, last = predicted.compare(world, "half built by the last crash, to the end", lambda: driving.journey("-vvvv", "--diff"))
-    predicted.keep(world, options.seed, row)
+    if options.predict:
+        row, last = predicted.compare(world, "half built by the last crash, to the end", lambda: driving.journey("-vvvv", "--diff"))
+        predicted.keep(world, options.seed, row)
+    else:
+        last = driving.journey("-vvvv", "--diff")
     ended = [last] if last.code == 0 else [last, *driving.to_its_end("-vvvv", "--diff")]
     world.close()
     world = Lab()  # the profile and the addresses of the newest run
