@@ -201,7 +201,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.journeys.crash", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=7)
     parser.add_argument("--seed", default="20261121")
-    parser.add_argument("--predict", type=int, default=9, 
+    parser.add_argument("--predict", type=int, default=9,
                         help="how many runs into a dying controller are predicted first, and the last one (bare hosts); 0: none")
     parser.add_argument("--built", action="store_true",
                         help="make golive has just come to its end: compare with that, not with one more run")
