@@ -1,18 +1,22 @@
-"""A store of a program that was there already (`secrets_install: present`), and its backup on an empty host, by the people's playbooks."""
+"""A store of a program that was there already (`secrets_install: present`), and its backup on an empty host, by the people's playbooks.
+
+With OpenBao: GOLIVE_STORE_PROGRAM=…/bao, GOLIVE_STORE_ARCHIVE and GOLIVE_STORE_ARCHIVE_SHA256 of its release archive.
+"""
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from golive.lab.vault_binary import vault_folder
 from golive.store import client, nodes
 from golive.store.settings import Settings
 
 from ..sets.conftest import Lab, Run, wait_for
+from .conftest import program
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,7 +30,7 @@ VERIFY = [{"hosts": "stores", "tasks": [{"name": "Verify", "include_role": {"nam
 def program_on(mode: str) -> list[dict[str, Any]]:
     """Return a play that lays the program down as an operator would, before golive comes."""
     return [{"hosts": "stores", "tasks": [{"name": "Program", "ansible.builtin.copy": {
-        "src": str(vault_folder() / "vault"), "dest": f"{PLACE}/vault", "mode": mode, "owner": "root", "group": "root"}}]}]
+        "src": str(program()), "dest": f"{PLACE}/{program().name}", "mode": mode, "owner": "root", "group": "root"}}]}]
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +59,10 @@ def variables(lab: Lab) -> dict[str, Any]:
         "golive_system": "restore", "vault_address": f"https://{ADDRESS['one']}:8200",
         "vault_controller_ca_file": str(lab.place / "ca.crt"), "vault_controller_identity": str(lab.place / "identity.json"),
         "secrets_keepers": PEOPLE, "secrets_shares": str(lab.place / "shares"),
-        "secrets_rehearsal_people": str(lab.place / "people"), "secrets_archive": "{{ lookup('release', 'vault').path }}",
-        "secrets_archive_sha256": "{{ lookup('release', 'vault').sha256 }}", "store_backup_folder": str(lab.place / "backups"),
+        "secrets_rehearsal_people": str(lab.place / "people"), "secrets_program": program().name,
+        "secrets_archive": os.environ.get("GOLIVE_STORE_ARCHIVE", "{{ lookup('release', 'vault').path }}"),
+        "secrets_archive_sha256": os.environ.get("GOLIVE_STORE_ARCHIVE_SHA256", "{{ lookup('release', 'vault').sha256 }}"),
+        "store_backup_folder": str(lab.place / "backups"),
         "tls_authority_certificate": str(lab.place / "ca.crt"), "tls_authority_key": str(lab.place / "ca.key"),
         "tls_authority_create_as": "golive restore test", "tls_days": 3, "tls_renew_before_days": 1, "tls_certificates": [certificate],
         "tls_trust": [TRUST], "vault_ca_file": TRUST}
@@ -83,7 +89,8 @@ def words(done: Run) -> str:
 def test_a_program_that_is_missing_or_that_anybody_may_replace_is_refused(hosts: Lab) -> None:
     missing = hosts.run(BUILD)
     assert missing.rc == 2
-    assert f"secrets_install is present, but {PLACE}/vault is no program of root's that only root may write; install it" in words(missing)
+    there = f"{PLACE}/{program().name}"
+    assert f"secrets_install is present, but {there} is no program of root's that only root may write; install it" in words(missing)
     hosts.run(program_on("0757")).must()
     loose = hosts.run(BUILD)
     assert loose.rc == 2
