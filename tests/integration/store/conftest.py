@@ -1,6 +1,7 @@
 """A real store on loopback: HashiCorp Vault with integrated storage and TLS, in a folder of the test's own.
 
-`GOLIVE_STORE_PROGRAM` names another server of the same API instead (OpenBao's `bao`), with its plugins beside it.
+`GOLIVE_STORE_PROGRAM` names another server of the same API instead (OpenBao's `bao`), with its plugins beside it; tests on hosts take it
+out of its release archive, `GOLIVE_STORE_ARCHIVE` with `GOLIVE_STORE_ARCHIVE_SHA256`.
 """
 from __future__ import annotations
 
@@ -32,6 +33,13 @@ def program() -> Path:
     """Return the server that is tried: the lab's Vault, or what GOLIVE_STORE_PROGRAM names."""
     named = os.environ.get("GOLIVE_STORE_PROGRAM")
     return Path(named) if named else vault_folder() / "vault"
+
+
+def archive() -> dict[str, str]:
+    """Return the variables of role secrets that name the program which is tried, and where it comes from."""
+    return {"secrets_program": program().name,
+            "secrets_archive": os.environ.get("GOLIVE_STORE_ARCHIVE", "{{ lookup('release', 'vault').path }}"),
+            "secrets_archive_sha256": os.environ.get("GOLIVE_STORE_ARCHIVE_SHA256", "{{ lookup('release', 'vault').sha256 }}")}
 
 
 def is_openbao() -> bool:

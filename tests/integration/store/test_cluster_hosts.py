@@ -12,6 +12,7 @@ from golive.store import bring_up, client, nodes, people
 from golive.store.settings import Settings
 
 from ..sets.conftest import Lab, wait_for
+from .conftest import archive
 from .writing import writing
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
@@ -56,7 +57,7 @@ def variables(lab: Lab) -> dict[str, Any]:
         "golive_system": "cluster", "vault_address": url["one"], "vault_addresses": list(url.values()),
         "vault_controller_ca_file": str(lab.place / "ca.crt"), "vault_controller_identity": str(lab.place / "identity.json"),
         "vault_ca_file": "/usr/local/share/ca-certificates/golive-lab.crt", "secrets_address": "https://{{ ansible_host }}:8200",
-        "secrets_archive": "{{ lookup('release', 'vault').path }}", "secrets_archive_sha256": "{{ lookup('release', 'vault').sha256 }}",
+        **archive(),
         "secrets_tls_certificate": CERTIFICATE["certificate"], "secrets_tls_key": CERTIFICATE["key"], "secrets_keepers": PEOPLE,
         "secrets_shares": str(lab.place / "shares"), "secrets_rehearsal_people": str(lab.place / "people"),
         "secrets_members": [{"name": name, "address": url[name]} for name in NAMES],

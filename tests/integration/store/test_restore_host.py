@@ -1,11 +1,7 @@
-"""A store of a program that was there already (`secrets_install: present`), and its backup on an empty host, by the people's playbooks.
-
-With OpenBao: GOLIVE_STORE_PROGRAM=…/bao, GOLIVE_STORE_ARCHIVE and GOLIVE_STORE_ARCHIVE_SHA256 of its release archive.
-"""
+"""A store of a program that was there already (`secrets_install: present`), and its backup on an empty host, by the people's playbooks."""
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +12,7 @@ from golive.store import client, nodes
 from golive.store.settings import Settings
 
 from ..sets.conftest import Lab, Run, wait_for
-from .conftest import program
+from .conftest import archive, program
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).resolve().parents[3]
@@ -59,9 +55,7 @@ def variables(lab: Lab) -> dict[str, Any]:
         "golive_system": "restore", "vault_address": f"https://{ADDRESS['one']}:8200",
         "vault_controller_ca_file": str(lab.place / "ca.crt"), "vault_controller_identity": str(lab.place / "identity.json"),
         "secrets_keepers": PEOPLE, "secrets_shares": str(lab.place / "shares"),
-        "secrets_rehearsal_people": str(lab.place / "people"), "secrets_program": program().name,
-        "secrets_archive": os.environ.get("GOLIVE_STORE_ARCHIVE", "{{ lookup('release', 'vault').path }}"),
-        "secrets_archive_sha256": os.environ.get("GOLIVE_STORE_ARCHIVE_SHA256", "{{ lookup('release', 'vault').sha256 }}"),
+        "secrets_rehearsal_people": str(lab.place / "people"), **archive(),
         "store_backup_folder": str(lab.place / "backups"),
         "tls_authority_certificate": str(lab.place / "ca.crt"), "tls_authority_key": str(lab.place / "ca.key"),
         "tls_authority_create_as": "golive restore test", "tls_days": 3, "tls_renew_before_days": 1, "tls_certificates": [certificate],
