@@ -22,9 +22,9 @@ BY_NATURE: Mapping[str, str] = {
     r"^(certificate|trust):": "keys and certificates are made anew",
     r"/etc/golive/tls/|\.(key|crt|pem)$": "keys and certificates are made anew",
     r"\.cred$|^sealed": "sealed to the host with a fresh key",
-    r"^(keys|identity):|id_ed25519|authorized_keys|known_hosts|recipients": "identities that a host makes for itself",
+    r"^(keys|identity):|id_ed25519|authorized_keys|known[-_]hosts|recipients": "identities that a host makes for itself",
     r"^file:/etc/golive/arm/|^dir:/etc/golive/arm/tickets/|^link:/etc/golive/arm/": "a ticket has a nonce and a time",
-    r"sandbox.*(token|config)|receiver.*token|admin_token": "tokens are drawn anew",
+    r"sandbox.*(token|config)|[._]token$|^file:/etc/bot/credentials/": "tokens, passwords and keys of the exchange are drawn anew",
     r"^file:/etc/(bot|golive)/.*\.json$": "holds keys' fingerprints and addresses of tokens that are drawn anew",
     r"^release:|^link:.*/current$": "compared by name: the name is the digest of the content",
 }
