@@ -1,7 +1,10 @@
 """The campaign of changes on the hosts is itself proven: a number is always the same change, a batch can be told apart."""
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -102,3 +105,22 @@ def test_a_second_holder_of_the_key_is_drawn_only_where_there_is_a_live_key() ->
     for instances, drawn in ((("shadow", "wire"), False), (("shadow", "wire", "live"), True)):
         many = [surroundings.mutation("s", number, Ground(GROUND.objects, GROUND.venue, instances)) for number in range(900)]
         assert any("live key" in one.what for one in many) is drawn
+
+
+def test_no_bot_is_stopped_while_the_healing_of_a_route_asks_it() -> None:
+    many = [surroundings.mutation("s", number, GROUND) for number in range(900)]
+    routes, stopped = ([one for one in many if word in one.what] for word in ("to the venue", "stopped by a signal"))
+    assert routes
+    assert stopped
+    assert all(one.collides(other) for one in routes for other in stopped)
+
+
+def test_a_bot_that_does_not_run_is_not_stopped_by_a_signal_to_everybody(tmp_path: Path) -> None:
+    (tmp_path / "systemctl").write_text("#!/bin/sh\necho 0\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    many = [surroundings.mutation("s", number, GROUND) for number in range(900)]
+    stopped = [str(one.do) for one in many if "stopped by a signal" in one.what]
+    assert stopped
+    for script in set(stopped):
+        done = subprocess.run(["sh", "-ec", script], env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, timeout=10, check=False)
+        assert done.returncode == 1

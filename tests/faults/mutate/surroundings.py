@@ -60,8 +60,9 @@ def route(number: int, rng: random.Random, ground: Ground) -> Mutation:
         world.on("bot", undo)
         release(world, *ground.instances)
 
-    return Mutation(number, "bot", "route", what, do, back, (), ("network.egress_allowlist", "exchange.endpoint_genuine"), ("net",),
-                    by_plan=True)
+    # Healing asks the bots how they are: one that was stopped by a signal at the same time would never answer.
+    return Mutation(number, "bot", "route", what, do, back, (), ("network.egress_allowlist", "exchange.endpoint_genuine"),
+                    ("net", *(f"process:{one}" for one in ground.instances)), by_plan=True)
 
 
 def name_service(number: int, rng: random.Random, ground: Ground) -> Mutation:
@@ -127,8 +128,9 @@ def listener(number: int, rng: random.Random, ground: Ground) -> Mutation:
 def second_process(number: int, rng: random.Random, ground: Ground) -> Mutation:
     """Stop a bot that should run, or let a second process hold the live key. One that holds no key moves nothing, whatever its name."""
     instance = rng.choice(ground.instances)
-    unit = f"$(systemctl show -p MainPID --value bot-{instance})"
-    kinds = [(f"{instance} stopped by a signal", f"kill -STOP {unit}", f"kill -CONT {unit}",
+    # A bot that does not run has number 0: that would stop the shell itself, which never answers then.
+    signal = f"P=$(systemctl show -p MainPID --value bot-{instance}); test \"$P\" -gt 0; kill"
+    kinds = [(f"{instance} stopped by a signal", f"{signal} -STOP $P", f"{signal} -CONT $P",
               ("config.loaded_matches_rendered", "dashboard.serves_live_data", "process.decides"))]
     if "live" in ground.instances:
         # Type=exec: a program that cannot be started is a mutation that was not made, not one that nobody saw.
