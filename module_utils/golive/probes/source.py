@@ -49,9 +49,6 @@ _PLAYBOOK = re.compile(r"\bplaybooks/[A-Za-z0-9_./-]+\.ya?ml\b")
 _CAP = 2 << 20
 
 
-_texts: Dict[Tuple[str, str, str], str] = {}   # repository, commit, path -> text: two questions about one commit read it once
-
-
 class Tree:
     """The files of a commit, read through git: what lies uncommitted in the work tree is not what will be deployed."""
 
@@ -83,12 +80,10 @@ class Tree:
         """Return the text of a file of the commit, None when it is not there."""
         if path not in self.paths:
             return None
-        place = (self._at, self.commit, path)
-        if place not in _texts:
-            _texts[place] = self._git("cat-file", "blob", "%s:%s" % (self.commit, path))
-        if len(_texts[place]) >= 1 << 20:
+        text = self._git("cat-file", "blob", "%s:%s" % (self.commit, path))
+        if len(text) >= 1 << 20:
             raise Undecided("%s is too large to be read whole" % path)
-        return _texts[place]
+        return text
 
 
 def observe(ask: Dict[str, Any], look: Look) -> Any:
