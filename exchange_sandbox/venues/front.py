@@ -56,8 +56,11 @@ def head(request: web.BaseRequest) -> Asked:
 
 
 async def body(request: web.BaseRequest, most: int) -> bytes:
-    """Return the body of a request, cut behind `most` + 1 bytes."""
-    return await request.content.read(most + 1) if request.body_exists else b""
+    """Return the body of a request, cut behind `most` + 1 bytes. A read returns what is there by then, which may be a piece of it."""
+    found = b""
+    while request.body_exists and len(found) <= most and (more := await request.content.read(most + 1 - len(found))):
+        found += more
+    return found
 
 
 class Answer(web.StreamResponse):

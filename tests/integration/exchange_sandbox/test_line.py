@@ -109,9 +109,10 @@ def test_a_body_may_come_behind_its_head(shared: Sandbox, name: str) -> None:
 
 def test_a_request_in_many_pieces_is_answered(shared: Sandbox, name: str) -> None:
     client, kept = _kraken(shared, name), Kept(shared)
-    for byte in client.private("Balance", {}):
-        kept.send(bytes([byte]))
-    assert kept.answer()[2]["error"] == []
+    for _ in range(8):  # whether the last piece is there when the body is read hangs on the moment
+        for byte in client.private("Balance", {}):
+            kept.send(bytes([byte]))
+        assert kept.answer()[2]["error"] == []
     assert kept.ask(client.private("Balance", {}))[2]["error"] == []
 
 
