@@ -16,7 +16,7 @@ TRIALS = (
         "dashboard.serves_live_data@signoff", settle_s=100,
     ),
     misbehaving("shadow", "{\"stop_deciding\": True}", "process.decides", settle_s=100, order=6),
-    forged("live", _earlier, "dashboard.serves_live_data@live", "dashboard.serves_live_data@daily", order=8,
+    forged("live", _earlier, "dashboard.serves_live_data@live", "dashboard.serves_live_data@daily", "process.decides@live", order=8,
            unwatched=("ledger.performance_vs_paper", "ledger.order_audit_trail@live", "ledger.daily_loss_within_limit@live",
                       "ledger.order_success_rate@live", "ramp.stage_limits")),
 )

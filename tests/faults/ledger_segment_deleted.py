@@ -22,7 +22,8 @@ TRIALS = (
         "shadow", _cut, "ledger.paper_days", "ledger.paper_continuous_hours", "ledger.paper_continuous_hours@day1",
         "ledger.net_return_positive", "paper.started", "process.decides", whole=False,
     ),
-    forged("live", _cut, "ledger.order_audit_trail@live", "ledger.daily_loss_within_limit@live", whole=False, order=8,
+    forged("live", _cut, "ledger.order_audit_trail@live", "ledger.daily_loss_within_limit@live", "process.decides@live",
+           whole=False, order=8,
            unwatched=("ledger.performance_vs_paper", "ledger.order_success_rate@live", "dashboard.serves_live_data@live",
                       "dashboard.serves_live_data@daily")),
 )

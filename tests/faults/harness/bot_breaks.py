@@ -30,7 +30,7 @@ PORTS = {"shadow": "8001", "wire": "8002", "live": "8000"}
 LIVE = ("exchange.api_error_rate@live", "exchange.api_latency@live", "process.memory_sustained@live", "ledger.order_success_rate@live",
         "ledger.order_audit_trail@live", "ledger.daily_loss_within_limit@live", "ledger.performance_vs_paper",
         "dashboard.serves_live_data@live", "dashboard.serves_live_data@daily", "logs.rotated_below_10mb@operate", "mode.switch_to_live",
-        "arming.ticket_valid", "ramp.stage_limits", "positions.protected", "risk.parameters_reviewed")
+        "arming.ticket_valid", "ramp.stage_limits", "positions.protected", "risk.parameters_reviewed", "process.decides@live")
 
 
 def _restart(instance: str) -> str:

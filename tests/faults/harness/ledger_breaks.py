@@ -16,7 +16,8 @@ Records = list[dict[str, Any]]
 GENESIS = "0" * 64
 #: A forged ledger stands still while the bot writes on beneath: what asks for its newest record may turn too, as late as it is asked.
 NEWEST = {"shadow": ("ledger.paper_continuous_hours", "ledger.paper_continuous_hours@day1", "ledger.paper_days", "process.decides",
-                     "process.uptime_ratio")}
+                     "process.uptime_ratio"),
+          "live": ("process.decides@live",)}
 
 
 def _line(record: dict[str, Any]) -> bytes:

@@ -28,7 +28,7 @@ PREFIX = "vault:kv/kraken-micro/exchange/"
 # A bot that went back to paper because the venue failed stays there until somebody says why it may trade again.
 RELEASE = """
 python3 -c 'import json, urllib.request as u
-h = json.load(u.urlopen("http://127.0.0.1:PORT/health"))
+h = json.load(u.urlopen("http://127.0.0.1:PORT/health", timeout=10))
 raise SystemExit(not h["latches"]["failsafe"])' || exit 0
 systemctl stop bot-INSTANCE
 cd /opt/bot/current/app
