@@ -160,15 +160,16 @@ def approved(registry: Host, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return {name: promoted(registry, tmp_path_factory.mktemp(name), seed) for name, seed in (("first", 1), ("second", 2))}
 
 
-def last_night(now: datetime, hour: int = 3) -> datetime:
-    """Return an hour of the newest day on which the downtime is over."""
-    return (now if now.hour >= 5 else now - timedelta(days=1)).replace(hour=hour, minute=5, second=0, microsecond=0)
+def last_training(now: datetime) -> dict[str, str]:
+    """Return a training in the downtime that is over, with time for its evidence, and stays younger than a day for 55 minutes at least."""
+    began = now.replace(hour=3) if now.hour >= 4 else (now - timedelta(days=1)).replace(hour=4)
+    return m.training(began.replace(minute=5, second=0, microsecond=0), timedelta(minutes=50))
 
 
 def handed_in(host: Host, place: Path, seed: int, rows: bytes | None = None, **world: Any) -> dict[str, Any]:
     """Put a signed candidate with its evidence on the host and register, validate and sign it; return what approves it."""
     now = datetime.now(UTC)
-    world.setdefault("training", m.training(last_night(now)))
+    world.setdefault("training", last_training(now))
     source, evidence, approvals = f"{CRYPTO}/incoming/c{seed}", f"/srv/evidence-{seed}", f"/srv/approvals-{seed}"
     host.put(m.candidate(place / "source", seed, **world), source, "trainer")
     digest = host.tool_run("register", source=source)["facts"]["candidate"]
