@@ -25,20 +25,26 @@ COPY = "saved_plan.json"
 AGAIN = "make a new plan (--check -e golive_plan=FILE) and read it"
 FORMAT = 1
 SHOWN = 12
-# Made by the lab and by runs; what of it matters shows in the prediction.
-NOT_CODE = ("lab", "known_hosts", "__pycache__")
 Change = Mapping[str, Any]
 
 
 def files(inventory: Path) -> dict[str, str]:
-    """Return path -> digest of every file that decides what a run does: golive's own and those of the inventory."""
+    """Return path -> digest of every file that decides what a run does: golive's own and those of the inventory.
+
+    What the lab and runs make beside the inventory (keys, known hosts) is none of it; what of that matters shows in the prediction.
+    """
     found = session.code_files()
-    folder = inventory.resolve().parent
-    own = [inventory.resolve(), *(path for name in ("group_vars", "host_vars") for path in sorted((folder / name).rglob("*")))]
-    for path in own:
-        if path.is_file() and not set(path.parts) & set(NOT_CODE):
-            found[os.path.relpath(path, session.ROOT)] = hashlib.sha256(path.read_bytes()).hexdigest()
+    file = inventory.resolve()
+    # Beside the inventory and beside golive.yml: Ansible reads variables at both places.
+    folders = [base / name for base in (file.parent, session.ROOT) for name in ("group_vars", "host_vars")]
+    for path in (file, *(one for folder in folders for one in _below(folder))):
+        found[os.path.relpath(path, session.ROOT)] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
+
+
+def _below(folder: Path) -> list[Path]:
+    """Return the files below a folder, also of linked ones: Ansible reads them all."""
+    return sorted(path for place, _, names in os.walk(folder, followlinks=True) for name in names if (path := Path(place, name)).is_file())
 
 
 def plain(change: Change) -> dict[str, Any]:

@@ -53,6 +53,32 @@ def test_what_the_lab_makes_for_itself_is_not_code(inventory: Path) -> None:
     assert moved(plan, inventory) == []
 
 
+@pytest.mark.parametrize("place", ["all", "lab", "shared"])
+def test_no_file_of_variables_is_overlooked_wherever_the_checkout_lies(tmp_path: Path, inventory: Path, place: str) -> None:
+    # In a folder named lab, of a group named lab, and in a folder that is linked from elsewhere.
+    moved_to = tmp_path / "lab/checkout"
+    moved_to.parent.mkdir()
+    inventory.parent.rename(moved_to)
+    variables = moved_to / "group_vars" / place
+    if place == "shared":
+        (tmp_path / "elsewhere").mkdir()
+        variables.symlink_to(tmp_path / "elsewhere")
+    variables.mkdir(exist_ok=True)
+    (variables / "x.yml").write_text("x: 1\n")
+    plan = plan_of(moved_to / "lab.yml")
+    (variables / "x.yml").write_text("x: 2\n")
+    assert [one.rsplit("/", 2)[-2:] for one in moved(plan, moved_to / "lab.yml")] == [[place, "x.yml was changed"]]
+
+
+def test_variables_beside_golives_playbook_are_read_and_so_are_part_of_it(tmp_path: Path, inventory: Path,
+                                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "ROOT", tmp_path)
+    plan = plan_of(inventory)
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/all.yml").write_text("x: 1\n")
+    assert moved(plan, inventory) == ["group_vars/all.yml is new"]
+
+
 def test_another_playbook_and_other_extra_variables_are_named_without_their_values(inventory: Path) -> None:
     words = moved(plan_of(inventory, limit="old-value"), inventory, playbook="playbooks/open.yml", limit="new-value")
     assert len(words) == 2
