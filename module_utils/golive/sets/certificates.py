@@ -21,6 +21,7 @@ _BEGIN = re.compile(r"notBefore=(.+)")
 _END = re.compile(r"notAfter=(.+)")
 BACKDATED = timedelta(minutes=5)    # as the authority does it (authority.py, which a host cannot import)
 _NAME = re.compile(r"(?:DNS|IP Address):([^,\s]+)")
+_ONE = re.compile(r"-----BEGIN CERTIFICATE-----\n(?:[A-Za-z0-9+/=]+\n)+-----END CERTIFICATE-----\n")
 
 
 class Pair(NamedTuple):
@@ -96,6 +97,8 @@ class Certificates(WantedSet):
         """Return why this pair has to be replaced."""
         if certificate is None or key is None:
             return "absent" if certificate is None else "its key is absent"
+        if "link" in (certificate.kind, key.kind):      # owner and mode of a link say nothing, and setting them would follow it
+            return "it is a link" if certificate.kind == "link" else "its key is a link"
         if not self.system.has("openssl"):
             return "openssl is not there to read it"
         asked = ("-noout", "-startdate", "-enddate", "-ext", "subjectAltName", "-pubkey")
@@ -114,15 +117,27 @@ class Certificates(WantedSet):
             return "its key is another one"
         if sorted(names) != sorted(str(name) for name in wanted["names"]):
             return "its names are %s" % " ".join(sorted(names))
-        if not self._issued_by_authority(str(wanted["certificate"])):
-            return "it is from another authority"
+        foreign = self._not_as_issued(str(wanted["certificate"]))
+        if foreign is not None:
+            return foreign
         begin = _BEGIN.search(shown)
         if self.made_before is not None and (begin is None or _time(begin.group(1).strip()) + BACKDATED < self.made_before):
             return "it was made before %s" % utc(self.made_before)
         return "it ends at %s" % end if left < timedelta(seconds=self.renew_before_s) else None
 
-    def _issued_by_authority(self, path: str) -> bool:
-        return self.authority != "" and self.authority in (self.system.read(path) or "")
+    def _not_as_issued(self, path: str) -> Optional[str]:
+        """Return why a file is not what `_install` wrote: one certificate that our authority signed, then our authority, and no word more.
+
+        openssl reads the first certificate alone and checks no signature by that, whatever else the file would hand to a client.
+        """
+        text = self.system.read(path) or ""
+        if self.authority == "" or self.authority not in text:
+            return "it is from another authority"
+        if not text.endswith(self.authority) or _ONE.fullmatch(text[:-len(self.authority)]) is None:
+            return "it holds more than was issued"
+        if self._openssl("verify", "-no_check_time", "-CAfile", path, path) is None:
+            return "its authority did not sign it"
+        return None
 
     def _openssl(self, *words: str) -> Optional[str]:
         argv = [self.system.path(word) if word.startswith("/") else word for word in words]

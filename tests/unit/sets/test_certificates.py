@@ -89,6 +89,37 @@ def test_what_is_wrong_is_the_reason(host: Host, ours: authority.Authority, tmp_
     assert run(host, ours, dry=True)["changes"][0]["before"] == "its key is absent"
 
 
+def test_a_certificate_is_what_was_issued_to_the_last_byte(host: Host, ours: authority.Authority) -> None:
+    """Number 22 of the drift campaign: a comment behind the certificates was golive's file and nobody's finding."""
+    run(host, ours)
+    place = Path(host.path("/tls/vault.crt"))
+    issued = place.read_text()
+    spoilt = bytearray(issued.encode())
+    at = issued.index("\n-----END") - 12     # in the signature: it still parses, with the same names and the same key
+    spoilt[at] = ord("A") if spoilt[at] != ord("A") else ord("B")
+    for text, reason in ((issued + "\n# golive mutation\n", "it holds more than was issued"),
+                         ("# mine\n" + issued, "it holds more than was issued"),
+                         (issued.replace(ours.pem, ours.pem * 2), "it holds more than was issued"),
+                         (spoilt.decode(), "its authority did not sign it")):
+        place.write_text(text)
+        assert [one["before"] for one in run(host, ours, dry=True)["changes"]] == [reason]
+    assert names(run(host, ours)) == [("vault.crt", "renew")]
+    assert run(host, ours)["changes"] == []
+
+
+@pytest.mark.parametrize(("name", "reason"), [("vault.crt", "it is a link"), ("vault.key", "its key is a link")])
+def test_a_link_is_replaced_and_not_followed(host: Host, ours: authority.Authority, tmp_path: Path, name: str, reason: str) -> None:
+    run(host, ours)
+    shutil.move(host.path(f"/tls/{name}"), tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", host.path(f"/tls/{name}"))
+    before = (tmp_path / "elsewhere").stat()
+    assert run(host, ours, dry=True)["changes"][0]["before"] == reason
+    assert names(run(host, ours)) == [("vault.crt", "renew")]
+    assert not os.path.islink(host.path(f"/tls/{name}"))
+    assert (tmp_path / "elsewhere").stat().st_ctime_ns == before.st_ctime_ns
+    assert run(host, ours)["changes"] == []
+
+
 def test_a_rotation_replaces_what_was_made_before_it_began_however_young_and_nothing_twice(
         host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(authority, "BACKDATED", timedelta(minutes=10))  # so it looks five minutes old
