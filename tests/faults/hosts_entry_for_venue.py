@@ -9,5 +9,6 @@ TRIALS = (
         "cp /etc/hosts /run/golive-fault-hosts; grep -o 'https://[0-9.]*' /etc/bot/wire.json | head -1 | sed "
         "'s#https://#127.0.0.1 #' >> /etc/hosts",
         "tail -1 /etc/hosts", "^127.0.0.1 [0-9]+", "cat /run/golive-fault-hosts > /etc/hosts", "exchange.endpoint_genuine",
+        "network.name_service",
     ),
 )
