@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible.inventory.manager import InventoryManager
-from ansible.parsing.dataloader import DataLoader
 
 from .errors import LabError
 from .run import REPOSITORY
@@ -80,6 +78,10 @@ def read_lab(path: Path) -> Lab:
         raise LabError("cannot read the inventory", where=where, found=error.strerror, todo="give --inventory a file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise LabError("the inventory is not YAML", where=where, found=" ".join(str(error).split())) from error
+    # Half a second of imports, which making the engine, the image and Vault sure can do without.
+    from ansible.inventory.manager import InventoryManager  # noqa: PLC0415
+    from ansible.parsing.dataloader import DataLoader  # noqa: PLC0415
+
     inventory = InventoryManager(loader=DataLoader(), sources=[where])
     group = inventory.groups.get(GROUP)
     members: list[Any] = sorted(group.get_hosts(), key=lambda host: str(host.name)) if group else []
