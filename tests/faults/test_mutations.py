@@ -124,3 +124,89 @@ def test_a_bot_that_does_not_run_is_not_stopped_by_a_signal_to_everybody(tmp_pat
     for script in set(stopped):
         done = subprocess.run(["sh", "-ec", script], env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, timeout=10, check=False)
         assert done.returncode == 1
+
+
+def test_a_bot_that_stands_still_is_named_by_what_asks_it_and_silence_is_given_the_time_that_the_profile_gives_it() -> None:
+    """Number 45: the shadow was stopped for 20 s, and declared to be named by what asks the wire bot. Silence is red after 60 s."""
+    live = Ground(GROUND.objects, GROUND.venue, ("shadow", "wire", "live"))
+    many = [surroundings.mutation("s", number, live) for number in range(2000)]
+    stopped = {one.what.split()[0]: one for one in many if "stopped by a signal" in one.what}
+    assert {name: one.controls for name, one in stopped.items()} == surroundings.STANDS_STILL
+    assert {name: one.told_after for name, one in stopped.items()} == {"shadow": "bot_decision_max_age_s", "wire": "", "live": ""}
+    assert all(stopped["shadow"].collides(one) for one in many if one is not stopped["shadow"])
+
+
+def test_the_look_is_as_patient_as_a_change_needs_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(drifting.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(drifting.time, "sleep", lambda _s: clock.__setitem__(0, clock[0] + 1))
+
+    class World:
+        def __init__(self, red_at: float) -> None:
+            self.red_at, self.profile = red_at, {"limit_s": 60}
+
+        def observe(self, names: set[str]) -> dict[str, tuple[str, str]]:
+            return dict.fromkeys(names, ("fail" if clock[0] >= self.red_at else "pass", "x"))
+
+    def seen_at(red_at: float, told_after: str) -> float | None:
+        clock[0] = 0.0
+        one = Mutation(1, "bot", "process", "x", "true", "true", (), ("a.b",), ("x",), by_plan=True, told_after=told_after)
+        found = drifting.Campaign(World(red_at))._look([one])     # type: ignore[arg-type]
+        return found.took_s if found.red else None
+
+    assert seen_at(61, "limit_s") == 61
+    assert seen_at(61, "") is None
+    assert seen_at(3, "limit_s") == 3
+    assert seen_at(90, "limit_s") is None
+
+
+def test_each_kill_machine_is_given_its_own_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers 30, 62 and 133 asked the store for a key that no machine holds any more, and counted as not made."""
+    given: list[str] = []
+    monkeypatch.setattr(surroundings, "mint", lambda *_: {})
+    monkeypatch.setattr(surroundings, "deliver", lambda _world, name, _key: given.append(name))
+    changes = [one for number in range(900) if (one := surroundings.mutation("s", number, GROUND)).family == "key rights"]
+    for one in changes:
+        assert callable(one.do)
+        one.do(None)     # type: ignore[arg-type]
+    assert given == [f"kill_{one.host}" for one in changes]
+    assert set(given) == {"kill_guard", "kill_outside"}
+
+
+@pytest.mark.parametrize("path", ["/etc/systemd/system/x.service", "/etc/systemd/system/x.service.d/50-golive-loaded.conf",
+                                  "/usr/local/lib/systemd/system/x.service"])
+def test_no_unit_is_changed_while_its_definition_is(path: str) -> None:
+    """Number 81: systemctl could not speak of a unit whose definition was a directory just then."""
+    others = [one for one in GROUND.objects["bot"] if not one.startswith("unit:")]
+    ground = Ground({**GROUND.objects, "bot": ["unit:x.service", *others]}, GROUND.venue, ("wire",))
+    units = [one for number in range(900) if (one := surroundings.mutation("s", number, ground)).touches[0] == "unit:x.service"]
+    assert units
+    assert all(one.collides(change(1, path=path)) for one in units)
+
+
+@pytest.mark.parametrize(("outcome", "beside", "numbers", "there"), [
+    ("named", 9, 3, True), ("survived", 0, 3, True), ("not made", 9, 3, True),
+    ("survived", 9, 3, False),      # nobody looked at it alone
+    ("named", 9, 4, False),         # one number was never judged
+    ("named", 9, 0, False)])
+def test_a_campaign_is_whole_when_every_number_was_judged_and_every_survivor_was_looked_at_alone(
+        outcome: str, beside: int, numbers: int, there: bool) -> None:
+    rows = [{"number": number, "outcome": "named", "beside": 5} for number in range(2)]
+    assert drifting.whole([*rows, {"number": 2, "outcome": outcome, "beside": beside}], numbers) is there
+
+
+def test_the_campaign_stops_when_the_live_bot_came_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven changes counted as not made because the bot of which they speak had been stopped behind the campaign's back."""
+    class World:
+        said = "active"
+
+        def on(self, _host: str, _script: str) -> str:
+            return self.said
+
+    world = World()
+    campaign = drifting.Campaign(world, ("wire", "live"))     # type: ignore[arg-type]
+    campaign._still_live()
+    world.said = "inactive"
+    drifting.Campaign(world, ("wire",))._still_live()     # type: ignore[arg-type]
+    with pytest.raises(drifting.NotLive):
+        campaign._still_live()

@@ -39,6 +39,10 @@ class NotJudged(RuntimeError):
     """The drift run broke off; its words."""
 
 
+class NotLive(RuntimeError):
+    """The live bot, for which this ground was drawn, runs no more: what speaks of it could not be judged."""
+
+
 @dataclass
 class Seen:
     """What one drift run said: managed objects that differ, and controls that are red, by host."""
@@ -136,13 +140,14 @@ class Row:
     outcome: str
     said: list[str]
     run: str = ""
+    beside: int = 0     # how many others were made with it
 
 
 class Campaign:
     """Judges batches against what the untouched lab says; a baseline is taken anew when the lab has changed by itself."""
 
-    def __init__(self, world: Lab) -> None:
-        self.world = world
+    def __init__(self, world: Lab, instances: Sequence[str] = ()) -> None:
+        self.world, self.instances = world, instances
         self.clean: list[Seen] = []
         self.baseline: Seen | None = None
 
@@ -187,6 +192,7 @@ class Campaign:
         if broken and len(made) > 1:
             print(f"broke off, so halves: {broken[:300]}", flush=True)
             return [row for part in (batch[::2], batch[1::2]) for row in self.judge(part)]
+        self._still_live()
         rows = []
         for one in batch:
             if broken and not problems[one.number]:  # made alone, it ended the drift run: seen, and named if those words name it
@@ -205,8 +211,14 @@ class Campaign:
             said = matches(one, fresh)
             alone = len(made) == 1 and bool(fresh.objects or fresh.red)
             words = said or sorted([f"{op} {name} on {host}" for host, name, op in fresh.objects] + [control for control, _ in fresh.red])
-            rows.append(Row(one, "named" if said else "seen" if alone else "survived", words[:6] if said or alone else [], seen.run))
+            rows.append(Row(one, "named" if said else "seen" if alone else "survived", words[:6] if said or alone else [], seen.run,
+                            len(made) - 1))
         return rows
+
+    def _still_live(self) -> None:
+        """Raise NotLive when the live bot came to rest: by its ticket's end, or by a mutation that called the guard."""
+        if "live" in self.instances and "active" not in self.world.on("bot", "systemctl is-active bot-live || true").split():
+            raise NotLive("the live bot runs no more: make golive, then start this again; it goes on by number")
 
     def _undo(self, batch: Sequence[Mutation]) -> None:
         """Undo all, and what could not be undone once more: a unit starts again only when its file is whole again."""
@@ -219,21 +231,24 @@ class Campaign:
     def _look(self, made: Sequence[Mutation]) -> Seen:
         if made[0].by_plan:
             began = time.monotonic()
+            # Silence is red once it is older than the profile allows, and not before.
+            patience = PLAN_S + max(float(self.world.profile[one.told_after]) if one.told_after else 0.0 for one in made)
             red: dict[tuple[str, str], str] = {}
             while True:
                 found = self.world.observe({control for one in made for control in one.controls})
                 red |= {(control, one.host): " ".join(found[control]) for one in made for control in one.controls
                         if found[control][0] != "pass"}
                 took_s = time.monotonic() - began
-                if took_s > PLAN_S or all(any((control, one.host) in red for control in one.controls) for one in made):
+                if took_s > patience or all(any((control, one.host) in red for control in one.controls) for one in made):
                     return Seen(set(), red, "plan", took_s)
                 time.sleep(1)  # between two looks: a drift run takes longer than this to come to its own
         return drift()
 
 
-def run(world: Lab, todo: Sequence[Mutation], widths: Sequence[int], told: Any, known: str = "") -> tuple[list[Row], Campaign]:
-    """Judge all; what was not named in a batch is judged again in smaller ones, at last alone."""
-    campaign = Campaign(world)
+def run(world: Lab, todo: Sequence[Mutation], widths: Sequence[int], told: Any, known: str = "",
+        instances: Sequence[str] = ()) -> tuple[list[Row], Campaign]:
+    """Judge all; what was not named in a batch is judged again in smaller ones, at last alone. Raises NotLive."""
+    campaign = Campaign(world, instances)
     rows: dict[int, Row] = {}
     campaign.untouched(known)
     for width in widths:
@@ -269,16 +284,18 @@ def kept(seed: str) -> dict[str, Any]:
     return found if found["figures"]["seed"] == seed and found.get("bound") == bound.now("drift_campaign") else {"rows": [], "clean": []}
 
 
-def write(fresh: Sequence[Row], campaign: Campaign, seed: str, before: dict[str, Any]) -> None:
-    """Write the record: what an earlier part of this campaign held, and what is new."""
+def write(fresh: Sequence[Row], campaign: Campaign, seed: str, before: dict[str, Any], asked: int = 0) -> None:
+    """Write the record: what an earlier part of this campaign held, and what is new. `asked`: numbers from nought, by default as before."""
     new = {row.mutation.number: {"number": row.mutation.number, "host": row.mutation.host, "family": row.mutation.family,
-                                 "what": row.mutation.what, "outcome": row.outcome, "said": row.said} for row in fresh}
+                                 "what": row.mutation.what, "outcome": row.outcome, "said": row.said, "beside": row.beside}
+           for row in fresh}
     rows = sorted([one for one in before["rows"] if one["number"] not in new] + list(new.values()), key=lambda one: int(one["number"]))
     clean = [*before["clean"], *({"run": one.run, "event": one.event, "red": len(one.red), "fresh": one.fresh,
                                   "took_s": round(one.took_s, 1),
                                   "objects": sorted(f"{op} {name} on {host}" for host, name, op in one.objects)} for one in campaign.clean)]
     clean = list({one["run"]: one for one in clean}.values())     # a campaign that goes on begins with the word of the same run
-    write_atomic(RECORD, (json.dumps(body(rows, clean, seed), indent=1, ensure_ascii=False) + "\n").encode(), 0o644)
+    asked = asked or int(before.get("asked", 0))
+    write_atomic(RECORD, (json.dumps(body(rows, clean, seed, asked), indent=1, ensure_ascii=False) + "\n").encode(), 0o644)
 
 
 def by_object(row: dict[str, Any]) -> bool:
@@ -286,7 +303,13 @@ def by_object(row: dict[str, Any]) -> bool:
     return any(len(words.split()) > 1 and ":" in words.split()[1] for words in row["said"])
 
 
-def body(rows: Sequence[dict[str, Any]], clean: Sequence[dict[str, Any]], seed: str) -> dict[str, Any]:
+def whole(rows: Sequence[dict[str, Any]], asked: int) -> bool:
+    """Return whether every number that was asked for was judged, and what survived a crowd was looked at alone."""
+    return asked > 0 and {one["number"] for one in rows} >= set(range(asked)) and all(
+        one["outcome"] != "survived" or one.get("beside") == 0 for one in rows)
+
+
+def body(rows: Sequence[dict[str, Any]], clean: Sequence[dict[str, Any]], seed: str, asked: int) -> dict[str, Any]:
     """Return the record."""
     count = Counter(one["outcome"] for one in rows)
     made, detected = len(rows) - count["not made"], count["named"] + count["seen"]
@@ -306,7 +329,7 @@ def body(rows: Sequence[dict[str, Any]], clean: Sequence[dict[str, Any]], seed: 
     notes += [f"false alarm: {one['event']}, and drift named {', '.join((one['objects'] + one['fresh'])[:3])}" for one in clean
               if one["objects"] or one["fresh"]]
     return {"title": "Changes behind golive's back", "at": utc(), "bound": bound.now("drift_campaign"), "figures": figures,
-            "families": families, "clean": clean, "rows": rows,
+            "families": families, "clean": clean, "rows": rows, "asked": asked, "whole": whole(rows, asked),
             "about": "Random changes to what golive manages or observes on the lab's hosts; the drift playbook has to name object or "
                      "control. Many are made at once; a control that turned red may have been helped by another change of its batch, "
                      "a named object not. Where no managed object can name it, the observing half of the drift run looks alone, at the "
@@ -316,7 +339,7 @@ def body(rows: Sequence[dict[str, Any]], clean: Sequence[dict[str, Any]], seed: 
 
 
 def main() -> int:
-    """Run the campaign; 2 when a change survived."""
+    """Run the campaign; 2 when a change survived, 4 when the live bot came to rest on the way."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.mutate.drifting", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", default="20261121")
     parser.add_argument("--count", type=int, default=300)
@@ -341,8 +364,13 @@ def main() -> int:
         if options.again:
             numbers = sorted(one["number"] for one in before["rows"])
         todo = [surroundings.mutation(options.seed, number, place) for number in numbers if number not in there]
+        asked = max(int(before.get("asked", 0)), options.first + options.count)
         rows, _ = run(world, todo, [int(one) for one in options.widths.split(",")],
-                      (lambda *_: None) if alone else (lambda rows, one: write(rows, one, options.seed, before)), options.baseline)
+                      (lambda *_: None) if alone else (lambda rows, one: write(rows, one, options.seed, before, asked)),
+                      options.baseline, place.instances)
+    except NotLive as exc:
+        print(exc, flush=True)
+        return 4
     finally:
         world.close()
     left = [row for row in rows if row.outcome != "named"]

@@ -39,9 +39,13 @@ class Mutation:
     #: judged by the second half of a drift run alone (plan, probes and judge; its first half is the dry run of the roles): where no managed
     #: object can name it, so that many of them need not wait for each other, and where the playbook would refuse to begin
     by_plan: bool = False
+    #: name of the profile's number of seconds after which a control has to have told, for those that judge an age; empty: at once
+    told_after: str = ""
 
     def collides(self, other: Mutation) -> bool:
         """Return whether the two cannot be told apart, or undo each other, in one drift run."""
+        if self.told_after or other.told_after:     # alone: a route or a live bot that is away as long would call the guard
+            return True
         if (self.host == other.host or self.by_plan or other.by_plan) and set(self.controls) & set(other.controls):
             return True
         if self.host == other.host and EVERYTHING in (*self.touches, *other.touches):
@@ -183,7 +187,9 @@ def unit_state(number: int, rng: random.Random, ground: Ground) -> Mutation:
     family = "unit drop-in" if "drop-in" in what else f"unit {what.split()[0]}"
     # Whether the live bot runs is decided by the act that arms it, and asked with its ticket.
     controls = ("mode.switch_to_live",) if unit == LIVE_UNIT and "drop-in" not in what else ()
-    return Mutation(number, host, family, f"{unit}: {what}", do, undo, names, controls, (f"unit:{unit}",))
+    # systemctl speaks of no unit whose definition another change has made a directory or taken away.
+    places = tuple(f"{place}/systemd/system/{unit}{end}" for place in ("/etc", "/run", "/usr/local/lib", "/usr/lib") for end in ("", ".d"))
+    return Mutation(number, host, family, f"{unit}: {what}", do, undo, names, controls, (f"unit:{unit}", *places))
 
 
 def account(number: int, rng: random.Random, ground: Ground) -> Mutation:

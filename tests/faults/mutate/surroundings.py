@@ -73,7 +73,7 @@ def name_service(number: int, rng: random.Random, ground: Ground) -> Mutation:
         ("another resolver", "/etc/resolv.conf", f"echo 'nameserver 198.51.100.{rng.randrange(1, 250)}' > $P"),
     ))
     do, undo = _edited(number, path, script)
-    return Mutation(number, "bot", "DNS", what, do, undo, (), ("exchange.endpoint_genuine",), (path,), by_plan=True)
+    return Mutation(number, "bot", "DNS", what, do, undo, (), ("network.name_service",), (path,), by_plan=True)
 
 
 def trust_store(number: int, rng: random.Random, ground: Ground) -> Mutation:
@@ -125,20 +125,25 @@ def listener(number: int, rng: random.Random, ground: Ground) -> Mutation:
                     ("network.listeners",), ("listener",), by_plan=True)
 
 
+#: instance -> controls that ask it, or its own ledger: each other bot goes on
+STANDS_STILL = {"wire": ("config.loaded_matches_rendered", "dashboard.serves_live_data"), "shadow": ("process.decides",),
+                "live": ("dashboard.serves_live_data@live",)}
+
+
 def second_process(number: int, rng: random.Random, ground: Ground) -> Mutation:
     """Stop a bot that should run, or let a second process hold the live key. One that holds no key moves nothing, whatever its name."""
     instance = rng.choice(ground.instances)
     # A bot that does not run has number 0: that would stop the shell itself, which never answers then.
     signal = f"P=$(systemctl show -p MainPID --value bot-{instance}); test \"$P\" -gt 0; kill"
-    kinds = [(f"{instance} stopped by a signal", f"{signal} -STOP $P", f"{signal} -CONT $P",
-              ("config.loaded_matches_rendered", "dashboard.serves_live_data", "process.decides"))]
+    kinds = [(f"{instance} stopped by a signal", f"{signal} -STOP $P", f"{signal} -CONT $P", STANDS_STILL[instance])]
     if "live" in ground.instances:
         # Type=exec: a program that cannot be started is a mutation that was not made, not one that nobody saw.
         do = (f"systemd-run -q --unit mutation{number} -p Type=exec -p User=bot "
               f"-p LoadCredentialEncrypted=exchange_key:{hosts.STORED_KEY} /bin/sleep 3600")
         kinds.append(("a second process with the live key", do, f"systemctl stop mutation{number} || true", ("exchange.single_writer",)))
     what, one, other, controls = rng.choice(kinds)
-    return Mutation(number, "bot", "process", what, one, other, (), controls, (f"process:{instance}",), by_plan=True)
+    return Mutation(number, "bot", "process", what, one, other, (), controls, (f"process:{instance}",), by_plan=True,
+                    told_after="bot_decision_max_age_s" if controls == STANDS_STILL["shadow"] else "")
 
 
 def store_policy(number: int, rng: random.Random, ground: Ground) -> Mutation:
@@ -192,16 +197,19 @@ def store_policy(number: int, rng: random.Random, ground: Ground) -> Mutation:
                     ((names[kind], ()),), (), (f"store:{names[kind]}",))
 
 
+#: each holds a kill key of its own, kept in the store under the machine's name
+KILL_MACHINES = ("guard", "outside")
 KILL_RIGHTS = ("query-funds", "query-open-trades", "query-closed-trades", "close-trades")
 OTHER_RIGHTS = ("modify-trades", "withdraw-funds", "export-data", "create-ws-token", "query-ledger", "add-funds")
 
 
 def key_right(number: int, rng: random.Random, ground: Ground) -> Mutation:
     """Let the kill machines' key have another right. The changed key is minted anew and carried by golive's own plan (`by_plan`)."""
-    rights = [*KILL_RIGHTS, *rng.sample(OTHER_RIGHTS, rng.randrange(1, 3))]
-    return Mutation(number, "guard", "key rights", f"the kill key may {', '.join(rights[len(KILL_RIGHTS):])}",
-                    lambda world: deliver(world, "kill", mint(world, "live", rights)), lambda world: restore(world, "kill"), (),
-                    ("kill_switch.key_can_only_cancel",), ("key:kill",), by_plan=True)
+    host, rights = rng.choice(KILL_MACHINES), [*KILL_RIGHTS, *rng.sample(OTHER_RIGHTS, rng.randrange(1, 3))]
+    name = f"kill_{host}"
+    return Mutation(number, host, "key rights", f"the kill key may {', '.join(rights[len(KILL_RIGHTS):])}",
+                    lambda world: deliver(world, name, mint(world, "live", rights)), lambda world: restore(world, name), (),
+                    ("kill_switch.key_can_only_cancel",), (f"key:{name}",), by_plan=True)
 
 
 def ledger_line(number: int, rng: random.Random, ground: Ground) -> Mutation:
