@@ -32,6 +32,7 @@ RECORD = ROOT / "tests/records/drift_campaign.json"
 DRIFT = "playbooks/operate/drift.yml"
 CONTROLLER = "controller"
 PLAN_S = 20.0
+STARTED_S = 30      # a bot that an undoing restarted asks its key's rights before it is up
 MADE = ("create", "install", "apply", "start", "enable", "update", "restart")
 
 
@@ -217,7 +218,8 @@ class Campaign:
 
     def _still_live(self) -> None:
         """Raise NotLive when the live bot came to rest: by its ticket's end, or by a mutation that called the guard."""
-        if "live" in self.instances and "active" not in self.world.on("bot", "systemctl is-active bot-live || true").split():
+        wait = f"for i in $(seq {STARTED_S}); do systemctl is-active -q bot-live && echo active && break; sleep 1; done"
+        if "live" in self.instances and "active" not in self.world.on("bot", wait).split():
             raise NotLive("the live bot runs no more: make golive, then start this again; it goes on by number")
 
     def _undo(self, batch: Sequence[Mutation]) -> None:

@@ -60,9 +60,11 @@ def route(number: int, rng: random.Random, ground: Ground) -> Mutation:
         world.on("bot", undo)
         release(world, *ground.instances)
 
-    # Healing asks the bots how they are: one that was stopped by a signal at the same time would never answer.
+    # Healing asks the bots how they are: one that was stopped by a signal at the same time would never answer. It lets them trade again
+    # by a line in their ledgers, which a bot refuses to write behind one that is not whole.
+    asked = tuple(f"{kind}:{one}" for kind in ("process", "ledger") for one in ground.instances)
     return Mutation(number, "bot", "route", what, do, back, (), ("network.egress_allowlist", "exchange.endpoint_genuine"),
-                    ("net", *(f"process:{one}" for one in ground.instances)), by_plan=True)
+                    ("net", *asked), by_plan=True)
 
 
 def name_service(number: int, rng: random.Random, ground: Ground) -> Mutation:

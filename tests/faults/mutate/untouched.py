@@ -1,11 +1,16 @@
 """What happens to a lab without anybody's hand: drift has to stay silent about it. Each is made before a drift run of its own."""
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-from ..harness.lab import Lab
+from golive.session import ROOT
+
+from ..harness.lab import INVENTORY, Lab
 from ..harness.world import run
 
 BOOT_S = 120.0
@@ -51,6 +56,13 @@ def _rebooted(host: str) -> Callable[[Lab], None]:
     return act
 
 
+def _renewed(world: Lab) -> None:
+    """The certificate of a host is made anew, and what shows it restarts. The venue's is left: its streams would end as by a reboot."""
+    shown = json.dumps({"rotate_shown": [f"https://{world.addresses['outside']}:9094"]})
+    run(Path(sys.executable).parent / "ansible-playbook", "-i", INVENTORY, "playbooks/operate/rotate_certificates.yml",
+        "--limit", "controller,outside,guard", "-e", shown, cwd=ROOT)
+
+
 def _hosts(world: Lab) -> list[str]:
     return sorted(one for one in world.addresses if one != "controller")
 
@@ -59,5 +71,5 @@ def _hosts(world: Lab) -> list[str]:
 EVENTS: tuple[tuple[str, Callable[[Lab], None]], ...] = (
     ("time went on", _nothing), ("logs and journals were rotated", _logs), ("apt's timer for upgrades ran", _apt),
     ("a backup was taken", _backup), ("outside was rebooted", _rebooted("outside")), ("temporary files were cleaned", _cache),
-    ("guard was rebooted", _rebooted("guard")),
+    ("guard was rebooted", _rebooted("guard")), ("certificates were renewed", _renewed),
 )
