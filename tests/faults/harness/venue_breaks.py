@@ -32,7 +32,7 @@ h = json.load(u.urlopen("http://127.0.0.1:PORT/health", timeout=10))
 raise SystemExit(not h["latches"]["failsafe"])' || exit 0
 systemctl stop bot-INSTANCE
 cd /opt/bot/current/app
-su -s /bin/sh bot -c 'bin/bot release --config /etc/bot/INSTANCE.json --latch failsafe --by faults --reason "a break was healed"' || refused=1
+su -s /bin/sh bot -c 'bin/bot release --config /etc/bot/INSTANCE.json --latch failsafe --by faults --reason "break healed"' || refused=1
 systemctl start bot-INSTANCE
 exit ${refused:-0}
 """
