@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import glob
 import os
 import stat
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import GoliveError
 from . import atomic, core, drop_ins
@@ -18,7 +19,8 @@ from .foreseen import content_changes
 from .loaded import DROP_IN, Loaded, drop_in_path, own_files
 from .system import System
 
-_ASK = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "InvocationID", "Result", "LoadError")
+_ASK = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "InvocationID", "Result", "LoadError",
+        "FragmentPath")
 _ENABLED = ("enabled", "alias", "linked")
 _FOR_THIS_BOOT = ("enabled-runtime", "linked-runtime")     # gone after the next one: not what "enabled" means, and too much for "disabled"
 
@@ -72,7 +74,8 @@ class Units(WantedSet):
         states = {}
         for unit in self.units:
             name, row = str(unit["name"]), shown[str(unit["name"])]
-            state = UnitState(row["LoadState"], row["ActiveState"], row["SubState"], row["UnitFileState"], row["Result"],
+            load, file = self._once_defined(name, row)
+            state = UnitState(load, row["ActiveState"], row["SubState"], file, row["Result"],
                               drop_in=self.system.read(drop_in_path(name)), drop_in_open=self._open(drop_in_path(name)),
                               foreign=drop_ins.foreign(self.system, name, unit.get("keep_drop_ins") or ()))
             if state.running:
@@ -136,6 +139,22 @@ class Units(WantedSet):
             if kind == "file" and content_changes(change) and any(fnmatch.fnmatchcase(path, one) for one in own_files(str(unit["name"]))):
                 return "%s will change" % path
         return None
+
+    def _once_defined(self, name: str, row: Mapping[str, str]) -> Tuple[str, str]:
+        """Return how a unit is loaded and enabled, in a dry run as systemd will tell it once earlier tasks have written its definition.
+
+        An empty definition is a masked unit to systemd, and a missing one none at all: neither tells of the links that enable it, and these
+        are still there when the definition is back.
+        """
+        places = [path for path in own_files(name) if not path.endswith("*.conf")]
+        written = [path for change in self.predicted if change["op"] in ("create", "update") and content_changes(change)
+                   for path in places if change["object"] == "file:%s" % path]
+        emptied = row["UnitFileState"] == "masked" and row["FragmentPath"] in written
+        if not emptied and not (written and row["LoadState"] == "not-found"):
+            return row["LoadState"], row["UnitFileState"]
+        folder = glob.escape(self.system.path("/etc/systemd/system"))
+        enabled = any(glob.glob("%s/*.%s/%s" % (folder, kind, glob.escape(name))) for kind in ("wants", "requires"))
+        return ("loaded" if emptied else row["LoadState"]), "enabled" if enabled else "disabled" if emptied else row["UnitFileState"]
 
     def _prepare(self, decision: Decision) -> None:
         for unit in self.units:

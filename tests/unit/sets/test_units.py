@@ -221,6 +221,45 @@ def test_masked_stopped_and_back(tmp_path: Path) -> None:
     assert [op for _, op in names(done(host))] == ["unmask", "enable", "start"]
 
 
+OWN = f"/usr/local/lib/systemd/system/{UNIT}"
+EMPTY, WHOLE = ("0644 root:root sha256:" + letter * 64 for letter in "ea")
+BACK = {"object": f"file:{OWN}", "op": "update", "before": EMPTY, "after": WHOLE}
+
+
+class Broken(Systemd):
+    """A unit whose definition somebody emptied, deleted or masked, as systemd shows it (257): seen on a host."""
+
+    def __init__(self, root: str, load: str, fragment: str, linked: bool) -> None:
+        super().__init__(root)
+        self.load, self.fragment = load, fragment
+        if linked:
+            wants = Path(self.path("/etc/systemd/system/multi-user.target.wants"))
+            wants.mkdir()
+            (wants / UNIT).symlink_to(OWN)
+
+    def run(self, argv: Sequence[str], *_: object, **__: object) -> Completed:
+        assert argv[1] == "show"
+        shown = {"LoadState": self.load, "UnitFileState": "masked" if self.load == "masked" else "", "FragmentPath": self.fragment,
+                 "ActiveState": "inactive", "SubState": "dead", "NeedDaemonReload": "no"}
+        return Completed(0, "\n".join(f"{key}={value}" for key, value in shown.items()) + "\n", "")
+
+
+@pytest.mark.parametrize(("load", "fragment", "linked", "predicted", "wanted"), [
+    ("masked", OWN, True, [BACK], []),                                                  # emptied: not masked once it is written again
+    ("masked", OWN, False, [BACK], ["enable"]),
+    ("not-found", "", True, [{**BACK, "op": "create", "before": None}], []),            # deleted: the link that enables it is still there
+    ("not-found", "", False, [{**BACK, "op": "create", "before": None}], ["enable"]),
+    ("masked", f"/etc/systemd/system/{UNIT}", True, [BACK], ["unmask", "enable"]),      # masked by its link, whatever the definition below
+    ("masked", OWN, True, [], ["unmask", "enable"]),                                    # nobody writes it again
+    ("masked", OWN, True, [{**BACK, "after": EMPTY}], ["unmask", "enable"]),
+])
+def test_a_dry_run_foresees_how_a_unit_is_enabled_once_its_definition_is_back(
+        tmp_path: Path, load: str, fragment: str, linked: bool, predicted: list[dict[str, Any]], wanted: list[str]) -> None:
+    host = Broken(str(tmp_path), load, fragment, linked)
+    result = done(host, [{"name": UNIT, "enabled": "true"}], True, predicted)
+    assert [op for _, op in names(result)] == wanted
+
+
 @pytest.mark.parametrize(
     ("unit", "sentence"),
     [
