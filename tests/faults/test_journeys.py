@@ -74,6 +74,8 @@ def test_what_is_written_counts_unless_it_is_left_out_on_that_host_with_a_reason
     assert untouched.counted(["bot /etc/passwd", "venue /opt/x"]) == ["bot /etc/passwd", "venue /opt/x"]
     assert untouched.counted(["bot /var/lib/bot/wire/nonce", "guard /var/log/journal/x"]) == []
     assert untouched.counted(["guard /var/lib/bot/wire/nonce"]) != []
+    assert untouched.counted(["venue /etc/apt/sources.list", "guard /var/backups/golive-bot/config-20261122T060941Z.tar.gz.age"]) == []
+    assert len(untouched.counted(["venue /etc/apt/apt.conf.d/90golive", "guard /var/backups/golive-bot/x", "bot /var/backups/x"])) == 3
     assert all(untouched.EXCLUDED.values())
 
 
