@@ -34,12 +34,12 @@ from ..mutate import drifting, hosts
 from . import breaks, driving, predicted, state
 
 RECORD = ROOT / "tests/records/crash_campaign.json"
-#: each comes once in every so many crashes
-KINDS = ("boundary", "controller", "connections", "target process", "power", "cable", "disk full")
+#: each comes once in every so many crashes, the boundary of a task three times: nothing else leaves every half built state
+KINDS = ("boundary", "boundary", "boundary", "controller", "connections", "target process", "power", "cable", "disk full")
 #: tasks that move money, or stand directly around it; each is died at
 MONEY = ("Ticket", "Arm", "The live unit runs")
 #: about how many tasks a journey has
-TASKS = 182
+TASKS = 189
 TRIES = 3
 MAKERS = (hosts.managed_file, hosts.managed_directory, hosts.managed_link, hosts.account)
 #: objects changed before each crash where the hosts are not made bare
@@ -199,7 +199,7 @@ def write(kept: dict[str, Any], ended: Sequence[driving.Ended], found: dict[str,
 def main() -> int:
     """Run the campaign; 2 when the end state differs, money acted twice, a chain was broken, or a run ended with a traceback."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.journeys.crash", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--count", type=int, default=7)
+    parser.add_argument("--count", type=int, default=len(KINDS))
     parser.add_argument("--seed", default="20261121")
     parser.add_argument("--predict", type=int, default=9,
                         help="how many runs into a dying controller are predicted first, and the last one (bare hosts); 0: none")
