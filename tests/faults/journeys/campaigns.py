@@ -1,7 +1,8 @@
 """`python -m tests.faults.journeys.campaigns [--again] [NAME…]`: every campaign on the lab which `make golive` built, then the page.
 
 Each goes on where it was broken off as far as its record is bound to the code as it is. The crashes come behind everything that needs the
-lab as it is, for they begin with bare hosts; the leaks behind them, for they search what the crashes wrote.
+lab as it is, for they begin with bare hosts; behind them the predictions, which take over what was predicted into each crash, and go on
+with the lab that is built again; the leaks last, for they search what all of these wrote.
 """
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ CAMPAIGNS: dict[str, tuple[tuple[str, ...], ...]] = {
     "mutation_campaign": (("tests.faults.mutate",),),
     "drift_campaign": (("tests.faults.mutate.drifting", "--count", "320"),),
     "bypass_campaign": (("tests.faults.bypass",),),
-    "prediction_campaign": (("tests.faults.journeys.predicted",),),
     "crash_campaign": (("tests.faults.journeys.crash",),),
+    "prediction_campaign": (("tests.faults.journeys.predicted", "--drifted", "3"),),
     "leak_campaign": (("tests.faults.journeys.leaks",),),
 }
 
