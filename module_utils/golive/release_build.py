@@ -79,14 +79,15 @@ def build(name: str, repository: Path = REPOSITORY, python: str = PYTHON) -> Bui
     files = files_below(source)
     if not files:
         raise GoliveError("the source of the release is not there", where=str(source), todo="check out the whole repository")
-    distributions = closure(repository / "uv.lock", _PROJECT, recipe.extra, target_markers(python, machine))
-    requirements = [distribution.requirement() for distribution in distributions]
-    key = content_key(files, source, str(FORMAT), name, recipe.place, python, machine, *requirements)
+    lock = repository / "uv.lock"
+    # By the whole lock file: to look up which of its lines concern a release takes longer than all else here, at each question.
+    key = content_key(files, source, str(FORMAT), name, recipe.place, python, machine, file_digest(str(lock)))
     path = cache_dir() / "releases" / f"{name}-{key}.tar.gz"
     if not path.exists():
         with locked(f"release-{name}"):
             if not path.exists():
                 path.parent.mkdir(exist_ok=True)
+                distributions = closure(lock, _PROJECT, recipe.extra, target_markers(python, machine))
                 _write(path, source, files, recipe, distributions, name, python, machine)
     return Built(name, path, file_digest(str(path)).removeprefix("sha256:"))
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from golive.canonical import file_digest
 from golive.errors import GoliveError
+from golive.lab.cache import cache_dir
+from golive.rundir import write_atomic
 from golive.sets import release_tree
 from golive.sets.content_action import ContentAction
 from golive.sets.spec import FILES
@@ -56,4 +58,15 @@ class ActionModule(ContentAction):
         if found != entry["sha256"]:
             raise GoliveError("the archive is not the release that is wanted", where=archive, found=found, expected=entry["sha256"],
                               todo="build the release again, or correct its digest in the profile")
-        return {"path": entry["path"], "sha256": entry["sha256"], "tree": release_tree.of_archive(archive)}
+        return {"path": entry["path"], "sha256": entry["sha256"], "tree": _tree(archive, found)}
+
+
+def _tree(archive: str, sha256: str) -> str:
+    """Return the digest of the tree in an archive; kept in the cache, because to unpack the store to know it takes seconds of every run."""
+    kept = cache_dir() / "trees" / f"{sha256}-{file_digest(str(release_tree.__file__))[7:23]}"
+    if kept.is_file():
+        return kept.read_text("ascii")
+    tree = release_tree.of_archive(archive)
+    kept.parent.mkdir(exist_ok=True)
+    write_atomic(kept, tree.encode(), 0o600)
+    return tree

@@ -1,6 +1,7 @@
 """What the probes that read signed evidence share: one record, its facts, and whose word it is."""
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any, Dict
 
@@ -11,12 +12,19 @@ from .look import Look, Observed
 WITNESSES = ("venue", "kernel", "golive", "bot")
 
 
+class _Once:
+    """A reader that verifies what lies there once for both questions below: each signature costs a process of ssh-keygen."""
+
+    def __init__(self, reader: envelope.Reader) -> None:
+        self.read_all = cache(reader.read_all)
+
+
 def read(ask: Dict[str, Any], look: Look, kind: str, name: str, about: Any) -> Observed:
     """Return the newest record of a kind and name that holds for what it must be about; a forged one is a red, none is undecided."""
     root, now = Path(look.context["root"]), look.now()
     directory = root / ask["directory"]
     try:
-        reader = envelope.reader(root, ask.get("system") or str(look.context["system"]), now, rehearsal=look.rehearsal)
+        reader: Any = _Once(envelope.reader(root, ask.get("system") or str(look.context["system"]), now, rehearsal=look.rehearsal))
         reason = evidence.forged(reader, directory, kind, name)
         if reason is not None:
             return Observed({"bound": False, "passed": False, "reason": reason})
