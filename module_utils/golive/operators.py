@@ -37,8 +37,11 @@ def _need(seen: Any) -> Decimal:
 def _same(seen: Any, wanted: Any) -> bool:
     if isinstance(seen, bool) or isinstance(wanted, bool):
         return seen is wanted
-    if number(wanted) is not None and number(seen) is not None:
-        return number(seen) == number(wanted)
+    if type(seen) is type(wanted) and isinstance(seen, (str, int)) and seen == wanted:
+        return True     # what is wanted is what is seen nearly always, and to read two decimals costs a hundred times as much
+    one, other = number(seen), number(wanted)
+    if one is not None and other is not None:
+        return one == other
     if isinstance(seen, list) and isinstance(wanted, list):
         return len(seen) == len(wanted) and all(_same(a, b) for a, b in zip(seen, wanted))
     return bool(seen == wanted)
