@@ -8,7 +8,6 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,11 @@ def run(argv: list[str]) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def controller(root: Path, ask: Run = run, passwd: Path = Path("/etc/passwd")) -> list[dict[str, Any]]:
+def controller(root: Path, ask: Run = run, passwd: Path = Path("/etc/passwd"),
+               lists: Path = Path("/var/lib/apt/lists")) -> list[dict[str, Any]]:
     """Return the statements about this machine that can be made: `{statement, role, values}` each."""
-    found = {"controller.disk_encrypted": _disk(root, ask), "controller.logins_known": _logins(passwd), "controller.updated": _updates(ask)}
+    found = {"controller.disk_encrypted": _disk(root, ask), "controller.logins_known": _logins(passwd),
+             "controller.updated": _updates(ask, lists)}
     return [{"statement": name, "role": "operator", "values": values} for name, values in found.items() if values is not None]
 
 
@@ -52,10 +53,11 @@ def _logins(passwd: Path) -> dict[str, Any] | None:
     return {"people_with_login": len(names), "all_known": set(names) <= {"root"}}
 
 
-def _updates(ask: Run) -> dict[str, Any] | None:
-    """Count pending security updates; without package lists nothing is known. Listing them costs a quarter of a simulated upgrade."""
-    with ThreadPoolExecutor() as pool:     # each takes a second where nothing keeps apt's cache
-        lists, told = pool.map(ask, (["apt-cache", "policy"], ["apt", "list", "--upgradable"]))
-    if told is None or lists is None or "security" not in lists.lower():
+def _updates(ask: Run, lists: Path) -> dict[str, Any] | None:
+    """Count pending security updates; without a list of them nothing is known. Listing them costs a quarter of a simulated upgrade."""
+    # apt names a list by archive, suite and component; to have apt say which ones it holds takes a second where nothing keeps its cache.
+    held = any("security" in one.name and "_Packages" in one.name for one in lists.glob("*"))
+    told = ask(["apt", "list", "--upgradable"]) if held else None
+    if told is None:
         return None
     return {"pending_security_updates": len(re.findall(r"^[^/\s]+/\S*security", told, re.MULTILINE))}

@@ -12,12 +12,17 @@ PASSWD = "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:d:/usr/sbin:/usr/sbin/no
 CRYPT = json.dumps({"blockdevices": [{"name": "root", "type": "crypt", "children": [{"name": "sda2", "type": "part"}]}]})
 PLAIN = json.dumps({"blockdevices": [{"name": "sda2", "type": "part", "children": [{"name": "sda", "type": "disk"}]}]})
 
+SECURITY = "deb.debian.org_debian-security_dists_trixie-security_main_binary-amd64_Packages.lz4"
+
 
 @pytest.fixture
 def state(tmp_path):
-    def ask(answers, passwd=PASSWD):
+    def ask(answers, passwd=PASSWD, lists=()):
         (tmp_path / "passwd").write_text(passwd)
-        found = people.controller(tmp_path, lambda argv: answers.get(argv[0]), tmp_path / "passwd")
+        (tmp_path / "lists").mkdir()
+        for name in lists:
+            (tmp_path / "lists" / name).write_text("")
+        found = people.controller(tmp_path, lambda argv: answers.get(argv[0]), tmp_path / "passwd", tmp_path / "lists")
         for one in found:
             attestation.check_values(one["statement"], one["values"], "test")
         return {one["statement"]: one["values"] for one in found}
@@ -43,10 +48,11 @@ def test_an_account_that_nobody_named_is_stated_as_unknown(state, more, known, c
 def test_pending_security_updates_are_counted(state):
     told = ("Listing...\nopenssl/stable-security 2 amd64 [upgradable from: 1]\nsecurity-tool/stable 2 amd64 [upgradable from: 1]\n"
             "curl/noble-updates,noble-security 2 amd64 [upgradable from: 1]\n")
-    answers = {"apt-cache": "release o=Debian,l=Debian-Security", "apt": told}
-    assert state(answers)["controller.updated"] == {"pending_security_updates": 2}
+    assert state({"apt": told}, lists=[SECURITY])["controller.updated"] == {"pending_security_updates": 2}
 
 
-@pytest.mark.parametrize("answers", [{"apt": ""}, {"apt-cache": "o=Debian", "apt": ""}, {"apt-cache": "security"}])
-def test_without_a_list_of_security_updates_nothing_is_stated_about_them(state, answers):
-    assert "controller.updated" not in state(answers)
+@pytest.mark.parametrize(("answers", "lists"), [
+    ({"apt": ""}, []), ({"apt": ""}, ["deb.debian.org_debian_dists_trixie_main_binary-amd64_Packages"]),
+    ({"apt": ""}, ["deb.debian.org_debian-security_dists_trixie-security_InRelease"]), ({}, [SECURITY])])
+def test_without_a_list_of_security_updates_nothing_is_stated_about_them(state, answers, lists):
+    assert "controller.updated" not in state(answers, lists=lists)
