@@ -212,3 +212,20 @@ def test_the_campaign_stops_when_the_live_bot_came_to_rest(monkeypatch: pytest.M
     drifting.Campaign(world, ("wire",))._still_live()     # type: ignore[arg-type]
     with pytest.raises(drifting.NotLive):
         campaign._still_live()
+
+
+def test_bots_that_a_change_sent_back_to_paper_trade_again_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a whole campaign the wire bot stood on paper, for a batch had stopped the venue, and no journey came to its end."""
+    done: list[str] = []
+
+    class World:
+        def on(self, _host: str, script: str) -> str:
+            done.append(script)
+            return ""
+
+    monkeypatch.setattr(drifting, "release", lambda _world, *instances: done.append(f"release {instances}"))
+    campaign = drifting.Campaign(World(), ("wire", "live"))     # type: ignore[arg-type]
+    campaign._undo([change(1)])
+    assert done == ["true", "release ('wire', 'live')"]
+    monkeypatch.setattr(drifting, "release", lambda *_: (_ for _ in ()).throw(RuntimeError("no answer")))
+    campaign._undo([change(1)])     # told, and the next batch is judged

@@ -25,6 +25,7 @@ from golive.session import ROOT, reports_of
 
 from ..harness import bound, compiled
 from ..harness.lab import INVENTORY, Lab
+from ..harness.venue_breaks import release
 from . import surroundings, untouched
 from .hosts import Ground, Mutation
 
@@ -229,6 +230,11 @@ class Campaign:
             problem = apply(self.world, one, one.undo)
             if problem:
                 print(f"NOT UNDONE {one.number} {one.host} {one.what}: {problem}", flush=True)
+        # A venue that was stopped leaves bots on paper until somebody says that they may trade again; a lab left so has no green journey.
+        try:
+            release(self.world, *self.instances)
+        except (RuntimeError, OSError) as exc:
+            print(f"NOT RELEASED: {str(exc)[:200]}", flush=True)
 
     def _look(self, made: Sequence[Mutation]) -> Seen:
         if made[0].by_plan:
