@@ -234,15 +234,20 @@ def _still(venue: Kraken, start_ms: float) -> Tuple[Dict[str, Any], Dict[str, An
 
 
 def _trades(venue: Kraken, start_ms: float) -> Dict[str, Any]:
-    """Return all executions since a moment, page by page. Raises Said, Undecided."""
+    """Return all executions since a moment, page by page. Raises Said, Undecided.
+
+    Pages begin with the newest: one that comes meanwhile pushes the others on, and is itself not found. Whoever asks sees by the balances
+    that it came, and reads again.
+    """
     trades: Dict[str, Any] = {}
     for _page in range(_PAGES):
         answer = venue.private("TradesHistory", start=str(int(start_ms / 1000)), ofs=str(len(trades)))
         page = answer.get("trades") if isinstance(answer, dict) else None
         if not isinstance(page, dict):
             raise Undecided("TradesHistory of the venue has no trades field")
+        known = len(trades)
         trades.update(page)
-        if not page or len(trades) >= int(answer.get("count", len(trades))):
+        if len(trades) == known or len(trades) >= int(answer.get("count", len(trades))):
             return trades
     raise Undecided("the venue has more than %d pages of trades in this window" % _PAGES)
 
