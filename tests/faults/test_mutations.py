@@ -1,6 +1,7 @@
 """The campaign of changes on the hosts is itself proven: a number is always the same change, a batch can be told apart."""
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -229,3 +230,23 @@ def test_bots_that_a_change_sent_back_to_paper_trade_again_behind_it(monkeypatch
     assert done == ["true", "release ('wire', 'live')"]
     monkeypatch.setattr(drifting, "release", lambda *_: (_ for _ in ()).throw(RuntimeError("no answer")))
     campaign._undo([change(1)])     # told, and the next batch is judged
+
+
+def test_a_release_that_no_host_runs_any_more_is_no_ground(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The store's program was built anew between two journeys: three changes of the one before counted as not seen."""
+    class World:
+        addresses = {"venue": "192.0.2.12"}     # noqa: RUF012 (a stand-in)
+
+        def on(self, host: str, script: str) -> str:
+            return {"vault": "/opt/vault/releases/b\n", "bot": "/opt/bot/releases/c\n"}[host] if "readlink" in script else ""
+
+    made = [("vault", "release:/opt/vault/releases/a"), ("vault", "release:/opt/vault/releases/b"), ("bot", "release:/opt/bot/releases/c"),
+            ("bot", "file:/etc/x"), ("outside", "file:/etc/y")]
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "changes.jsonl").write_text("".join(
+        json.dumps({"host": host, "object": name, "op": "create", "check": False}) + "\n" for host, name in made))
+    monkeypatch.setattr(drifting, "reports_of", lambda _system: tmp_path)
+    found = drifting.ground(World())     # type: ignore[arg-type]
+    assert found.objects == {"vault": ["release:/opt/vault/releases/b"], "bot": ["file:/etc/x", "release:/opt/bot/releases/c"],
+                             "outside": ["file:/etc/y"]}

@@ -66,8 +66,12 @@ def ground(world: Lab) -> Ground:
             if not line["check"] and line["op"] in MADE:
                 objects.setdefault(line["host"], set()).add(line["object"])
     # A release that nothing runs is wanted no longer: it is checked when somebody rolls back to it.
-    current = "release:" + world.on("bot", "readlink -f /opt/bot/current").strip()
-    objects["bot"] = {name for name in objects.get("bot", set()) if not name.startswith("release:") or name == current}
+    for host, every in objects.items():
+        left = {name for name in every if name.startswith("release:")}
+        if left:
+            links = " ".join(sorted({f"{name.partition(':')[2].rsplit('/releases/', 1)[0]}/current" for name in left}))
+            running = {f"release:{one}" for one in world.on(host, f"readlink -f {links}").split()}
+            objects[host] = every - (left - running)
     live = "active" in world.on("bot", "systemctl is-active bot-live || true").split()
     return Ground({host: sorted(every) for host, every in objects.items()}, world.addresses["venue"],
                   ("shadow", "wire", "live") if live else ("shadow", "wire"))
