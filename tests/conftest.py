@@ -30,7 +30,7 @@ SLICED = sorted(str(INTEGRATION / name) for name in (
     "store/test_restore_host.py", "store/test_restoring.py", "store/test_trouble.py"))
 SLICE = 2
 # They share their hosts with the journey, which another worker may be running: never beside it, so only with all.
-FULL_ONLY = {str(INTEGRATION / "journey/test_keeping_secrets.py"), str(INTEGRATION / "journey/test_ramp.py")}
+FULL_ONLY = {str(INTEGRATION / f"journey/{name}.py") for name in ("test_keeping_secrets", "test_ramp", "test_saved_plan")}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
