@@ -56,3 +56,25 @@ def test_a_lost_answer_becomes_no_second_order(exchange: Exchange, maker: Callab
     result, opportunities = scenarios.lost_answer(exchange, maker())
     assert (result["duplicate_orders"], result["orders_without_client_id"]) == (0, 0)
     assert opportunities >= 5
+
+
+def test_a_bot_that_is_killed_knows_what_it_knew_before(exchange: Exchange, maker: Callable[..., Any]) -> None:
+    result, opportunities = scenarios.kill_and_restart(exchange, maker())
+    assert result == {"positions_equal": True, "orders_equal": True, "breaker_equal": True, "daily_loss_equal": True}
+    assert opportunities >= 1
+
+
+def test_books_of_another_mode_are_not_compared(exchange: Exchange, maker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    health = Copy.health
+    monkeypatch.setattr(Copy, "health", lambda self: {**health(self), "effective_mode": "paper"} if self.starts > 1 else health(self))
+    start = Copy.start
+
+    def counted(self: Any) -> Any:
+        self.starts = getattr(self, "starts", 0) + 1
+        return start(self)
+
+    monkeypatch.setattr(Copy, "start", counted)
+    wait_for = scenarios.wait_for
+    monkeypatch.setattr(scenarios, "wait_for", lambda met, what, seconds=30: wait_for(met, what, 3 if "mode of before" in what else seconds))
+    with pytest.raises(NotSeen, match="in the mode of before"):
+        scenarios.kill_and_restart(exchange, maker())
