@@ -75,6 +75,7 @@ def test_books_of_another_mode_are_not_compared(exchange: Exchange, maker: Calla
 
     monkeypatch.setattr(Copy, "start", counted)
     wait_for = scenarios.wait_for
-    monkeypatch.setattr(scenarios, "wait_for", lambda met, what, seconds=30: wait_for(met, what, 3 if "mode of before" in what else seconds))
+    monkeypatch.setattr(scenarios, "wait_for",
+                        lambda met, what, seconds=30: wait_for(met, what, 3 if "mode of before" in what else seconds))
     with pytest.raises(NotSeen, match="in the mode of before"):
         scenarios.kill_and_restart(exchange, maker())
