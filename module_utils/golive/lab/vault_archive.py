@@ -22,19 +22,21 @@ def archive() -> tuple[Path, str]:
     packed = folder / "vault.tar.gz"
     known = folder / "vault.tar.gz.sha256"
     with locked("vault-archive"):
-        if not (packed.is_file() and known.is_file()):
+        if not packed.is_file():
             missing = [name for name in PROGRAMS if not (folder / name).is_file()]
             if missing:
                 raise GoliveError("Vault was not built yet", found=f"no {', '.join(missing)}", todo="run: make lab, or scripts/setup vault")
+            known.unlink(missing_ok=True)
             _pack(folder, packed)
+        if not known.is_file():
             known.write_text(file_digest(str(packed)).removeprefix("sha256:"), "ascii")
         return packed, known.read_text("ascii")
 
 
 def _pack(folder: Path, packed: Path) -> None:
     tmp = packed.with_suffix(f".{os.getpid()}")
-    # Level 1: the network is this machine's, the time to pack is what costs. Fixed times keep the digest the same.
-    with tmp.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as zipped, \
+    # Level 1: the network is this machine's, the time to pack is what costs. Fixed time and no name keep the digest the same.
+    with tmp.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as zipped, \
             tarfile.open(fileobj=zipped, mode="w|") as tar:
         for name in sorted(PROGRAMS):
             entry = tarfile.TarInfo(name)
