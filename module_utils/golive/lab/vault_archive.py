@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..canonical import file_digest
 from ..errors import GoliveError
+from ..rundir import write_atomic
 from .cache import locked
 from .vault_binary import PROGRAMS, vault_folder
 
@@ -29,7 +30,7 @@ def archive() -> tuple[Path, str]:
             known.unlink(missing_ok=True)
             _pack(folder, packed)
         if not known.is_file():
-            known.write_text(file_digest(str(packed)).removeprefix("sha256:"), "ascii")
+            write_atomic(known, file_digest(str(packed)).removeprefix("sha256:").encode())
         return packed, known.read_text("ascii")
 
 
