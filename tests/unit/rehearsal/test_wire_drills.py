@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from golive import catalogue, envelope, rehearsal_signers
 from golive.rehearsal.wire import run as wire
+from golive.rehearsal.wire import scenarios
 from golive.rehearsal.wire.world import NotSeen, wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -162,3 +163,38 @@ def test_an_exchange_that_cannot_be_calmed_does_not_end_the_drills(world, monkey
     monkeypatch.setattr(Nothing, "calm", deaf)
     monkeypatch.setattr(wire, "SCENARIOS", {"a": lambda *_all: ({"x": 1}, 1)})
     assert [one.passed for one in run(world)] == [True]
+
+
+class Venue:
+    """Answers of the venue, one after the other: pair -> quantity that no resting stop covers."""
+
+    def __init__(self, *answers):
+        self._answers = iter(answers)
+
+    def state(self, _account):
+        return {"positions": {pair: {"qty": "1.0", "without_stop": naked} for pair, naked in next(self._answers).items()}}
+
+
+class Held:
+    account = "a"
+
+    def start(self):
+        return self
+
+    def wait_position(self):
+        pass
+
+    def end(self, _signal):
+        pass
+
+
+@pytest.mark.parametrize(("later", "naked"), [
+    ({"XBT/USDT": "0", "ETH/USDT": "0"}, 0),
+    ({"XBT/USDT": "0"}, 0),  # the other one's stop fired while the drill waited: seen once as a naked position
+    ({"XBT/USDT": "0.5", "ETH/USDT": "0"}, 1),
+    ({"XBT/USDT": "1.0", "ETH/USDT": "1.0"}, 2),
+])
+def test_a_position_is_naked_by_one_answer_of_the_venue(monkeypatch, later, naked):
+    monkeypatch.setattr(scenarios.time, "sleep", lambda _seconds: None)
+    result, opportunities = scenarios.bot_cut_off(Venue({"XBT/USDT": "0", "ETH/USDT": "0"}, later), lambda *_words, **_changes: Held())
+    assert (result["control_stimulus_passed"], result["positions_naked"], opportunities) == (True, naked, 2)
