@@ -7,7 +7,10 @@ interrupted and repeated; what is expensive is kept in a cache outside the check
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
+import importlib
+import io
 import os
 import shutil
 import subprocess
@@ -25,6 +28,8 @@ PYTHON = VENV / "bin" / "python"
 STAMP = VENV / ".golive-synced"
 _ENVIRONMENT_SPACE = 2 * 1024**3  # bytes: the locked environment with its bytecode
 _LAST_WORDS = 6  # lines of a failed command worth showing
+_BEGAN = "GOLIVE_SETUP_BEGAN"  # seconds of the machine's clock at which the set-up began
+_INTERRUPTED = 130
 
 # Debian package -> what shows that it is there: programs on PATH, or absolute paths.
 PACKAGES: dict[str, tuple[str, ...]] = {
@@ -49,32 +54,34 @@ class Progress:
     """One line per step, with the seconds since the start; a long step tells its parts on indented lines."""
 
     def __init__(self) -> None:
-        self._began = time.monotonic()
+        # A clock of the machine, not of the process: what a process handed over goes on counting from its start.
+        self.began = float(os.environ.get(_BEGAN) or time.monotonic())
         self._title = ""
         self._open = False
+        self._out = sys.stdout
 
     def _stamp(self) -> str:
-        return f"[{time.monotonic() - self._began:6.1f}s]"
+        return f"[{time.monotonic() - self.began:6.1f}s]"
 
     def begin(self, title: str) -> None:
         self._title, self._open = title, True
-        print(f"{self._stamp()} {title} … ", end="", flush=True)
+        print(f"{self._stamp()} {title} … ", end="", flush=True, file=self._out)
 
     def part(self, text: str) -> None:
         self._break()
-        print(f"{self._stamp()}   {text}", flush=True)
+        print(f"{self._stamp()}   {text}", flush=True, file=self._out)
 
     def end(self, state: str) -> None:
-        print(f"ok ({state})" if self._open else f"{self._stamp()} {self._title} … ok ({state})", flush=True)
+        print(f"ok ({state})" if self._open else f"{self._stamp()} {self._title} … ok ({state})", flush=True, file=self._out)
         self._open = False
 
     def fail(self) -> None:
-        print("failed" if self._open else f"{self._stamp()} {self._title} … failed", flush=True)
+        print("failed" if self._open else f"{self._stamp()} {self._title} … failed", flush=True, file=self._out)
         self._open = False
 
     def _break(self) -> None:
         if self._open:
-            print(flush=True)
+            print(flush=True, file=self._out)
             self._open = False
 
 
@@ -91,7 +98,7 @@ def run(argv: Sequence[str], env: Mapping[str, str] | None = None, todo: str = "
     """Run a fixed argument list; its output. SetupError with its last words and `todo` if it fails."""
     try:
         done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              env={**os.environ, "PATH": system_path(), **(env or {})})
+                              env={**os.environ, **(env or {})})
     except FileNotFoundError as error:
         raise SetupError(f"`{argv[0]}` is not installed; {todo or 'install it and run again'}") from error
     text = done.stdout.decode(errors="replace")
@@ -139,7 +146,7 @@ def system(progress: Progress) -> str:
 def missing_packages(packages: Mapping[str, tuple[str, ...]]) -> list[str]:
     """Those packages of which a program or file is not there."""
     def there(what: str) -> bool:
-        return Path(what).exists() if what.startswith("/") else shutil.which(what, path=system_path()) is not None
+        return Path(what).exists() if what.startswith("/") else shutil.which(what) is not None
     return [package for package, shown_by in packages.items() if not all(there(what) for what in shown_by)]
 
 
@@ -197,24 +204,37 @@ def _uv(progress: Progress) -> str:
     return str(folder / "bin" / "uv")
 
 
-def _golive(*words: str) -> Step:
+def _golive(module: str, *words: str) -> Step:
     """A step that `python -m golive.…` does: its lines with a time are the parts, its last other line is state or error."""
     def step(progress: Progress) -> str:
-        if not _python_works():
+        if Path(sys.prefix) != VENV:
             raise SetupError("the environment is not there yet; run `scripts/setup env` first")
-        process = subprocess.Popen([PYTHON, "-m", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   env={**os.environ, "PATH": system_path(), "PYTHONUNBUFFERED": "1"}, cwd=ROOT, text=True)
-        assert process.stdout is not None
-        state = ""
-        for line in process.stdout:
-            if line.startswith("["):
-                progress.part(line.rstrip("\n").split("] ", 1)[-1])
-            else:
-                state = line.strip() or state
-        if process.wait() != 0:
-            raise SetupError(state.removeprefix("lab: ") or f"`python -m {' '.join(words)}` ended with exit code {process.returncode}")
-        return state
+        told = _Told(progress)
+        with contextlib.chdir(ROOT), contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+            # In this process: the Docker client and Ansible take half a second each to import, and four steps ask for them.
+            code = importlib.import_module(module).main(words)
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt
+        if code != 0:
+            raise SetupError(told.last.removeprefix("lab: ") or f"`python -m {module} {' '.join(words)}` ended with exit code {code}")
+        return told.last
     return step
+
+
+class _Told(io.TextIOBase):
+    """What a step of golive prints."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._line, self.last = progress, "", ""
+
+    def write(self, text: str) -> int:
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            if line.startswith("["):
+                self._progress.part(line.split("] ", 1)[-1])
+            else:
+                self.last = line.strip() or self.last
+        return len(text)
 
 
 def _system() -> str:
@@ -254,10 +274,10 @@ def databases(progress: Progress) -> str:
 STEPS: dict[str, tuple[str, Step]] = {
     "system": ("system packages", system),
     "env": ("environment", environment),
-    "engine": ("Docker Engine", _golive("golive.lab", "engine")),
-    "image": ("lab image", _golive("golive.lab", "image")),
-    "vault": ("Vault binary", _golive("golive.lab", "vault")),
-    "lab": ("lab hosts", _golive("golive.lab", "up")),
+    "engine": ("Docker Engine", _golive("golive.lab.__main__", "engine")),
+    "image": ("lab image", _golive("golive.lab.__main__", "image")),
+    "vault": ("Vault binary", _golive("golive.lab.__main__", "vault")),
+    "lab": ("lab hosts", _golive("golive.lab.__main__", "up")),
     "people": ("people of the rehearsal", _golive("golive.rehearsal_signers", _system())),
     "browser": ("browser", browser),
     "databases": ("PostgreSQL for tests", databases),
@@ -265,6 +285,8 @@ STEPS: dict[str, tuple[str, Step]] = {
 
 
 FOR_TESTS = {"browser", "databases"}
+#: what the environment's own Python does
+OF_GOLIVE = {"engine", "image", "vault", "lab", "people"}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -277,10 +299,13 @@ def main(argv: Sequence[str]) -> int:
     unknown = [name for name in asked if name not in STEPS]
     if unknown:
         parser.error(f"no step {', '.join(unknown)}; there are {', '.join(STEPS)}")
+    os.environ["PATH"] = system_path()
     progress = Progress()
-    for name, (title, step) in STEPS.items():
-        if name not in asked:
-            continue
+    todo = [name for name in STEPS if name in asked]
+    for number, name in enumerate(todo):
+        title, step = STEPS[name]
+        if name in OF_GOLIVE and Path(sys.prefix) != VENV and _BEGAN not in os.environ and _python_works():
+            os.execve(PYTHON, [str(PYTHON), __file__, *todo[number:]], {**os.environ, _BEGAN: str(progress.began)})  # noqa: S606 (a fixed program of the checkout)
         progress.begin(title)
         try:
             progress.end(step(progress))

@@ -6,6 +6,8 @@ Keys lie in `inventories/<system>/lab/people/` (0700, git-ignored), their public
 from __future__ import annotations
 
 import subprocess
+import sys
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -76,14 +78,12 @@ def _holds(target: Path, folder: Path, wanted: set[str], now: datetime) -> bool:
     return {one.principal for one in signers} == wanted
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """`python -m golive.rehearsal_signers SYSTEM`: enrol the lab's signers."""
-    import sys  # noqa: PLC0415
-
     from .session import ROOT  # noqa: PLC0415 (the library does not need to know where the repository is)
 
     try:
-        for system in sys.argv[1:]:
+        for system in sys.argv[1:] if argv is None else argv:
             print(f"{system}: {'lab signers enrolled' if ensure(ROOT, system) else 'lab signers are enrolled'}")
         return 0
     except GoliveError as exc:

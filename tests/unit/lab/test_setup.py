@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -16,7 +18,8 @@ from tests.fixtures.plugins import load_file
 
 
 @pytest.fixture
-def setup() -> ModuleType:
+def setup(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setenv("PATH", os.environ["PATH"])  # main() puts the folders of system programs on it
     return load_file(REPOSITORY / "scripts" / "setup.py")
 
 
@@ -97,7 +100,7 @@ def test_failed_command_is_quoted_in_its_own_words(setup: ModuleType) -> None:
 
 def test_only_what_is_missing_is_installed(setup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(_programs(tmp_path / "bin", git="", ssh=""))
-    monkeypatch.setattr(setup, "system_path", lambda: path)
+    monkeypatch.setenv("PATH", path)
     wanted = {"git": ("git",), "openssh-client": ("ssh", "ssh-keygen"), "x": (str(tmp_path),), "y": (str(tmp_path / "none"),)}
     assert setup.missing_packages(wanted) == ["openssh-client", "y"]
 
@@ -132,26 +135,62 @@ def test_journey_passes_its_exit_code_on_and_names_the_report(tmp_path: Path) ->
     assert "ended before a run was opened" in said
 
 
-@pytest.mark.parametrize(("code", "ends"), [(0, (0, "", "Lab … ok (cached: x)")), (1, (1, "setup: no disk; free some\n", "Lab … failed"))])
+@pytest.mark.parametrize(("code", "ends"), [
+    (0, (0, "", "Lab … ok (cached: x)")), (1, (1, "setup: no disk; free some\n", "Lab … failed")),
+    (130, (130, "setup: interrupted; run the same command again to go on\n", "Lab … failed"))])
 def test_parts_of_a_long_step_are_shown_as_they_come(setup: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-                                                     tmp_path: Path, code: int, ends: tuple[int, str, str]) -> None:
-    """The stand-in for Python prints a part, and goes on only when that part has been shown."""
-    shown = tmp_path / "shown"
-    program = tmp_path / "python"
-    last = "cached: x" if code == 0 else "lab: no disk; free some"
-    program.write_text("#!/bin/sh\n[ \"$1\" = -c ] && exit 0\necho '[  0.1s] downloading'\n"
-                       f"while ! [ -e {shown} ]; do :; done\necho '{last}'\nexit {code}\n")
-    program.chmod(0o755)
+                                                     code: int, ends: tuple[int, str, str]) -> None:
+    """The stand-in for a part of golive prints a part, and goes on only when that part has been shown."""
+    shown: list[str] = []
 
     class Watched(setup.Progress):  # type: ignore[name-defined, misc]
         def part(self, text: str) -> None:
             super().part(text)
-            shown.touch()
+            shown.append(text)
 
-    monkeypatch.setattr(setup, "PYTHON", program)
+    def main(words: tuple[str, ...]) -> int:
+        print("[  0.1s] downloading")
+        assert (words, shown) == (("image",), ["downloading"])
+        print("cached: x" if code == 0 else "lab: no disk; free some", file=sys.stderr)
+        return code
+
+    stand_in = ModuleType("golive_stand_in")
+    stand_in.main = main  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "golive_stand_in", stand_in)
+    monkeypatch.setattr(setup, "VENV", Path(sys.prefix))
     monkeypatch.setattr(setup, "Progress", Watched)
-    monkeypatch.setattr(setup, "STEPS", {"lab": ("Lab", setup._golive("golive.lab", "image"))})
+    monkeypatch.setattr(setup, "STEPS", {"lab": ("Lab", setup._golive("golive_stand_in", "image"))})
     assert setup.main(["lab"]) == ends[0]
     output = capsys.readouterr()
     assert output.err == ends[1]
     assert [line.split("] ", 1)[1] for line in output.out.splitlines()] == ["Lab … ", "  downloading", ends[2]]
+
+
+def test_what_golive_does_is_handed_to_the_environment_that_was_just_made(setup: ModuleType, monkeypatch: pytest.MonkeyPatch,
+                                                                          tmp_path: Path) -> None:
+    """The machine's Python makes the environment; Docker's client and Ansible are there only in the environment's own."""
+    class HandedOver(Exception):
+        pass
+
+    def execve(program: Path, words: list[str], env: dict[str, str]) -> None:
+        raise HandedOver(program, words[2:], float(env["GOLIVE_SETUP_BEGAN"]))
+
+    python = tmp_path / "bin/python"
+    _programs(python.parent, python="")
+    monkeypatch.setattr(setup, "VENV", tmp_path)
+    monkeypatch.setattr(setup, "PYTHON", python)
+    monkeypatch.setattr(setup, "STEPS", {name: (name, lambda progress: "made") for name in ("env", "lab", "people", "browser")})
+    monkeypatch.setattr(setup.os, "execve", execve)
+    before = time.monotonic()
+    with pytest.raises(HandedOver) as handed:
+        setup.main(["env", "lab", "people", "browser"])
+    assert handed.value.args[:2] == (python, ["lab", "people", "browser"])
+    assert before <= handed.value.args[2] <= time.monotonic()
+
+
+def test_without_an_environment_nothing_of_golive_is_tried(setup: ModuleType, monkeypatch: pytest.MonkeyPatch,
+                                                           capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    monkeypatch.setattr(setup, "VENV", tmp_path)
+    monkeypatch.setattr(setup, "PYTHON", tmp_path / "bin/python")
+    assert setup.main(["vault"]) == 1
+    assert capsys.readouterr().err == "setup: the environment is not there yet; run `scripts/setup env` first\n"
