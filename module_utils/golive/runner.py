@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set
 
 from .canonical import utc
 from .errors import Undecided
@@ -40,15 +40,32 @@ def main(payload: Dict[str, Any]) -> None:
 def observe_all(plan: Dict[str, Any], secrets: Dict[str, str]) -> List[Dict[str, Any]]:
     """Return one answer per entry of the plan, in its order; none is missing, whatever happens."""
     end = time.monotonic() + plan["deadline_s"]
-    answers: List[Dict[str, Any]] = []
+    entries: List[Dict[str, Any]] = plan["probes"]
+    answers: Dict[int, Dict[str, Any]] = {}
     signal.signal(signal.SIGALRM, _ring)
-    for entry in plan["probes"]:
+    waiting = _expected(plan)
+    for number, entry in sorted(enumerate(entries), key=lambda one: one[1]["probe"] in waiting):
         left = end - time.monotonic()
         if left <= 0.05:
-            answers.append(_answer(entry, undecided="there was no time left on %s to look" % plan["host"]))
+            answers[number] = _answer(entry, undecided="there was no time left on %s to look" % plan["host"])
         else:
-            answers.append(_observe(entry, plan, secrets, min(left, entry["deadline_s"])))
-    return answers
+            answers[number] = _observe(entry, plan, secrets, min(left, entry["deadline_s"]))
+    return [answers[number] for number in range(len(entries))]
+
+
+def _expected(plan: Dict[str, Any]) -> Set[str]:
+    """Tell each probe all its questions before the first is asked; return the probes whose answers come by themselves meanwhile."""
+    waiting = set()
+    for name in sorted({entry["probe"] for entry in plan["probes"]}):
+        try:
+            module = importlib.import_module("golive.probes." + name)
+            if hasattr(module, "expect"):
+                module.expect([one["ask"] for one in plan["probes"] if one["probe"] == name], plan["host"])
+        except Exception:  # noqa: BLE001, S112 (what is wrong with a probe, the answer to its question says)
+            continue
+        if getattr(module, "WAITS", False):
+            waiting.add(name)
+    return waiting
 
 
 def _observe(entry: Dict[str, Any], plan: Dict[str, Any], secrets: Dict[str, str], seconds: float) -> Dict[str, Any]:
@@ -57,8 +74,6 @@ def _observe(entry: Dict[str, Any], plan: Dict[str, Any], secrets: Dict[str, str
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         module = importlib.import_module("golive.probes." + entry["probe"])
-        if hasattr(module, "expect"):
-            module.expect([one["ask"] for one in plan["probes"] if one["probe"] == entry["probe"]])
         result = module.observe(entry["ask"], look)
         signal.setitimer(signal.ITIMER_REAL, 0)
         observed = result if isinstance(result, Observed) else Observed(result)

@@ -20,7 +20,7 @@ DEADLINE_S = 60
 ASK = {
     "repository": "str; required; from the root of this repository",
     "question": "str; required; secrets or tree",
-    "patterns": "list of str; optional; secrets: exchange, aws, stripe, private_key, generic_entropy, services; all is the default",
+    "patterns": "list of str; optional; secrets: exchange, aws, stripe, private_key, generic_entropy, services; all by default, [] is none",
     "known_bad": "list of str; optional; secrets: sha256:<64 hex> of words that must not be there",
     "secrets": "list of str; optional; secrets: references, as index:<reference>, to secrets that must stand in no object and no message",
     "under": "str; optional; only files under this folder of the repository",
@@ -81,9 +81,11 @@ def _tree(git: List[str], ask: Mapping[str, Any], look: Look, head: str) -> Obse
 
 def _scan(git: List[str], ask: Mapping[str, Any], look: Look, head: str) -> Observed:
     rules = _rules(ask.get("patterns"))
-    detectors = _detect.load() if SERVICES in (ask.get("patterns") or [SERVICES]) else []
+    detectors = _detect.load() if SERVICES in ask.get("patterns", [SERVICES]) else []
     known = {str(one) for one in ask.get("known_bad") or []}
     secrets = logs.indexes([look.secret(str(one)) for one in ask.get("secrets") or []])
+    if not (rules or detectors or known or secrets):
+        raise Undecided("nothing is looked for: no pattern, no digest and no secret is asked")
     listed = look.run([*git, "rev-list", "--all", "--objects", "--in-commit-order", *_limit(ask)], timeout=20)
     commits = look.run([*git, "rev-list", "--all", "--count", *_limit(ask)], timeout=20)
     if listed.rc != 0 or commits.rc != 0:
@@ -115,7 +117,7 @@ def _scan(git: List[str], ask: Mapping[str, Any], look: Look, head: str) -> Obse
 
 
 def _rules(names: Any) -> List[Tuple[str, re.Pattern[bytes]]]:
-    chosen = [str(one) for one in names or [*_RULES, SERVICES]]
+    chosen = [str(one) for one in ([*_RULES, SERVICES] if names is None else names)]
     unknown = [one for one in chosen if one not in _RULES and one != SERVICES]
     if unknown:
         raise Undecided("there is no pattern %s, only %s" % (unknown[0][:40], ", ".join([*_RULES, SERVICES])))

@@ -6,8 +6,9 @@ import json
 import re
 import socket
 import sys
+import threading
 import time
-from typing import Any, Dict, List, Mapping, Set, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from ..errors import Undecided
 from .look import Look, Observed
@@ -75,17 +76,48 @@ import json, sys
 print(json.dumps(tried(float(sys.argv[1]), sys.argv[2:])))
 """
 
+#: asked last: what it waits for comes meanwhile
+WAITS = True
 _FRESH_S = 10.0
 _Way = Tuple[str, float]    # as which user, and how long each attempt may take
-_expected: Dict[_Way, Set[str]] = {}
-_answers: Dict[_Way, Tuple[float, Dict[str, str]]] = {}  # when they were tried (monotonic), and what was found
+_begun: Dict[_Way, _Attempt] = {}
 
 
-def expect(asks: List[Dict[str, Any]]) -> None:
-    """Learn all questions of a plan: a dropped packet costs its timeout once, and not once for each question.
+class _Attempt(threading.Thread):
+    """One attempt of all targets of a way, beside the other questions of the plan."""
+
+    def __init__(self, way: _Way, targets: List[str], host: str) -> None:
+        super().__init__(daemon=True)
+        self._way, self.targets, self._host, self.at = way, frozenset(targets), host, time.monotonic()
+        self._words: Dict[str, str] = {}
+        self._failed: Optional[Exception] = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            # Its own time, which the attempts keep: the deadline of the question that asks is kept by who waits.
+            look = Look(self._host, "", False, {}, self.at + self._way[1] + 8)
+            self._words = _tried(sorted(self.targets), self._way, look)
+        except Exception as exc:  # noqa: BLE001 (said by the question that asks)
+            self._failed = exc
+
+    def words(self, seconds: float) -> Dict[str, str]:
+        """Return what was found. Raises what the attempt raised, Undecided where it is not at its end."""
+        self.join(seconds)
+        if self._failed is not None:
+            raise self._failed
+        if self.is_alive():
+            raise Undecided("the ports could not be tried in time")
+        return self._words
+
+
+def expect(asks: List[Dict[str, Any]], host: str) -> None:
+    """Begin with all questions of a plan: a dropped packet costs its timeout once, and other questions are answered meanwhile.
 
     Names are tried by the question that has them only: one that does not resolve must not make another one late.
     """
+    _begun.clear()
+    expected: Dict[_Way, Set[str]] = {}
     for ask in asks:
         try:
             address = str(ask.get("address") or "")
@@ -94,7 +126,8 @@ def expect(asks: List[Dict[str, Any]]) -> None:
             way = _way(ask)
         except (Undecided, ValueError, TypeError):
             continue  # said by the question itself
-        _expected.setdefault(way, set()).update(one for one in named if _is_address(one))
+        expected.setdefault(way, set()).update(one for one in named if _is_address(one))
+    _begun.update({way: _Attempt(way, sorted(targets), host) for way, targets in expected.items() if targets})
 
 
 def observe(ask: Mapping[str, Any], look: Look) -> Observed:
@@ -139,15 +172,14 @@ def _way(ask: Mapping[str, Any]) -> _Way:
 
 
 def _words(targets: List[str], ask: Mapping[str, Any], look: Look) -> Dict[str, str]:
-    """Return what is known of each target: by an attempt of seconds ago for another question of the plan, or by one now."""
+    """Return what is known of each target: by an attempt of seconds ago for all questions of the plan, or by one now."""
     way = _way(ask)
-    tried_at, words = _answers.get(way, (0.0, {}))
-    if not words or time.monotonic() - tried_at > _FRESH_S or not set(targets) <= set(words):
-        tried_at = time.monotonic()
-        words = _tried(sorted({*targets, *_expected.get(way, ())}), way, look)
-        if way in _expected:
-            _answers[way] = (tried_at, words)
-    return words
+    begun = _begun.get(way)
+    if begun is not None and time.monotonic() - begun.at > _FRESH_S:
+        begun = _begun[way] = _Attempt(way, sorted(begun.targets), look.host)
+    if begun is not None and set(targets) <= begun.targets:
+        return begun.words(look.left())
+    return _tried(targets, way, look)
 
 
 def _tried(targets: List[str], way: _Way, look: Look) -> Dict[str, str]:

@@ -67,7 +67,7 @@ _STARTER_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/li
 _AN_HOUR = 3600
 
 
-def expect(asks: List[Dict[str, Any]]) -> None:
+def expect(asks: List[Dict[str, Any]], _host: str) -> None:
     """Learn all questions of a plan before the first one is answered."""
     _units.expect(name for ask in asks for name in _names(ask))
 

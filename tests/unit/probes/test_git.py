@@ -121,7 +121,7 @@ def test_the_tree_question_names_what_is_not_committed(repository):
     assert (seen["clean"], seen["changed"]) == (False, ["readme"])
 
 
-@pytest.mark.parametrize("ask", [{"question": "love"}, {"patterns": ["everything"]}, {"repository": "none"}])
+@pytest.mark.parametrize("ask", [{"question": "love"}, {"patterns": ["everything"]}, {"patterns": []}, {"repository": "none"}])
 def test_a_question_that_means_nothing_is_undecided(repository, ask):
     with pytest.raises(Undecided):
         repository.look(**ask)
@@ -140,8 +140,8 @@ def test_a_secret_of_the_store_is_found_by_its_hashes_in_any_spelling(repository
     reference = "index:vault:kv/bot/key#secret"
     dumped = Index.build({"a": secret}).dump()
     look = FakeLook(commands={"git": run}, context={"root": str(repository.path.parent)}, secrets={reference: dumped})
-    asked = {"repository": repository.path.name, "question": "secrets", "patterns": ["aws"]}
-    assert observe(asked, look).facts["findings"] == []
+    asked = {"repository": repository.path.name, "question": "secrets", "patterns": []}
+    assert observe({**asked, "patterns": ["aws"]}, look).facts["findings"] == []
     findings = observe({**asked, "secrets": [reference]}, look).facts["findings"]
     assert len(findings) == 1
     assert findings[0].endswith("a secret of the store")

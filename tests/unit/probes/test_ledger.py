@@ -74,6 +74,38 @@ def running(hours: float, **start: Any) -> Book:
     return Book().add("start", seconds, **{**START, **start}).beats(seconds - 60, 0, 60)
 
 
+# --- one reading for a plan -----------------------------------------------------------------------------------------
+
+
+def test_questions_of_one_plan_are_answered_from_one_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, book = tmp_path / "l", running(1)
+    book.write(path)
+    asked = [{"path": str(path), "question": "window"}, {"path": str(path), "question": "decisions"}]
+    monkeypatch.setattr(ledger, "_read_before", {})
+    monkeypatch.setattr(ledger, "_expected", set())
+
+    def records(seconds: float = 0.0) -> list[int]:
+        look = FakeLook()
+        look.now = lambda: NOW + timedelta(seconds=seconds)  # type: ignore[method-assign]
+        return [ledger.observe(ask, look).facts["records"] for ask in asked]
+
+    ledger.expect(asked, "bot")
+    assert records() == [61, 61]
+    book.add("heartbeat", 0, last_decision_ms=NOW_MS).write(path)
+    assert records(3) == [61, 61]
+    assert ledger.observe(asked[1], FakeLook()).facts["last_decision_age_s"] == 0  # of the moment of the reading
+    assert records(20) == [62, 62]
+    book.add("heartbeat", 0, last_decision_ms=NOW_MS).write(path)
+    ledger.expect(asked, "bot")  # the next plan
+    assert records(20) == [63, 63]
+
+
+def test_a_ledger_that_no_plan_named_is_read_each_time(tmp_path: Path) -> None:
+    path, book = tmp_path / "l", running(1)
+    assert observe(book.write(path), "window").facts["records"] == 61
+    assert observe(book.add("heartbeat").write(path), "window").facts["records"] == 62
+
+
 # --- the chain ------------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import threading
 
 import pytest
 from golive.errors import Undecided
@@ -37,8 +38,15 @@ def free():
 
 @pytest.fixture(autouse=True)
 def plan_of_its_own(monkeypatch):
-    monkeypatch.setattr(port_reachable_from, "_expected", {})
-    monkeypatch.setattr(port_reachable_from, "_answers", {})
+    monkeypatch.setattr(port_reachable_from, "_begun", {})
+
+
+@pytest.fixture
+def looking(monkeypatch):
+    """What the attempts look with that a plan begins."""
+    look = FakeLook(commands={"-ISc": real})
+    monkeypatch.setattr(port_reachable_from, "Look", lambda *_words: look)
+    return look
 
 
 def said(**words):
@@ -119,30 +127,60 @@ def test_a_question_that_means_nothing_is_undecided(ask):
         observe(ask, said())
 
 
-def test_questions_of_one_plan_are_tried_at_once_each_as_its_user(free, listener):
+def test_questions_of_one_plan_are_tried_at_once_each_as_its_user(free, listener, looking):
     one, two = ({"targets": [f"127.0.0.1:{port}"], "as_user": "bot"} for port in (free, listener))
     other = {"targets": [f"127.0.0.1:{free}"], "as_user": "guard"}
-    look = FakeLook(commands={"-ISc": real})
-    expect([one, two, other, {"targets": ["a"]}, {"targets": ["127.0.0.1:1"], "timeout_s": "x"}])
-    assert observe(one, look).facts["refused"] == one["targets"]
-    assert observe(two, look).facts["open"] == two["targets"]
-    assert [user for _argv, user in look.ran] == ["bot"]
-    observe(other, look)
-    assert [user for _argv, user in look.ran] == ["bot", "guard"]
+    nothing = FakeLook()
+    expect([one, two, other, {"targets": ["a"]}, {"targets": ["127.0.0.1:1"], "timeout_s": "x"}], "bot")
+    assert observe(one, nothing).facts["refused"] == one["targets"]
+    assert observe(two, nothing).facts["open"] == two["targets"]
+    assert observe(other, nothing).facts["refused"] == other["targets"]
+    assert sorted(user for _argv, user in looking.ran) == ["bot", "guard"]
 
 
-def test_a_name_is_tried_for_its_own_question_only():
-    expect([{"targets": ["no-such-host.invalid:443"], "as_user": "bot"}])
+def test_the_attempts_go_on_while_other_questions_are_answered(monkeypatch):
+    """A dropped packet answers only by its timeout; here the attempt ends when the question is asked, and not before."""
+    asked = threading.Event()
+    monkeypatch.setattr(port_reachable_from, "_tried", lambda targets, _way, _look: asked.wait(20) and dict.fromkeys(targets, "silent"))
+    expect([{"targets": ["127.0.0.1:9"]}], "bot")
+    asked.set()
+    assert observe({"targets": ["127.0.0.1:9"]}, FakeLook()).facts["silent"] == ["127.0.0.1:9"]
+
+
+def test_an_attempt_that_is_late_or_fails_is_undecided_for_who_asks(monkeypatch):
+    never, look = threading.Event(), FakeLook()
+    look.left = lambda: 0.05
+    monkeypatch.setattr(port_reachable_from, "_tried", lambda *_words: never.wait(20))
+    expect([{"targets": ["127.0.0.1:9"]}], "bot")
+    with pytest.raises(Undecided, match="not be tried in time"):
+        observe({"targets": ["127.0.0.1:9"]}, look)
+    never.set()
+
+    def failed(*_words):
+        raise Undecided("there is no user bot")
+
+    monkeypatch.setattr(port_reachable_from, "_tried", failed)
+    expect([{"targets": ["127.0.0.1:9"]}], "bot")
+    with pytest.raises(Undecided, match="no user bot"):
+        observe({"targets": ["127.0.0.1:9"]}, FakeLook())
+
+
+def test_a_name_is_tried_for_its_own_question_only(looking):
+    expect([{"targets": ["no-such-host.invalid:443"], "as_user": "bot"}], "bot")
     look = said(words={"127.0.0.1:9": "refused"})
     observe({"targets": ["127.0.0.1:9"], "as_user": "bot"}, look)
+    assert looking.ran == []
     assert "no-such-host.invalid:443" not in look.ran[0][0]
 
 
-def test_an_answer_of_before_is_not_given_again(listener, monkeypatch):
+def test_an_answer_of_before_is_not_given_again(listener, monkeypatch, looking):
     ask = {"targets": [f"127.0.0.1:{listener}"], "as_user": "bot"}
-    expect([ask])
-    look = FakeLook(commands={"-ISc": real})
-    observe(ask, look)
+    expect([ask], "bot")
+    observe(ask, looking)
     monkeypatch.setattr(port_reachable_from, "_FRESH_S", -1.0)
-    observe(ask, look)
-    assert len(look.ran) == 2
+    observe(ask, looking)
+    assert len(looking.ran) == 2
+    monkeypatch.setattr(port_reachable_from, "_FRESH_S", 10.0)
+    expect([ask], "bot")  # another plan
+    observe(ask, looking)
+    assert len(looking.ran) == 3
