@@ -221,10 +221,11 @@ def _golive(module: str, *words: str) -> Step:
     return step
 
 
-class _Told(io.TextIOBase):
-    """What a step of golive prints."""
+class _Told(io.TextIOWrapper):
+    """What a step of golive prints. A wrapper of bytes, which stay empty, because Ansible wants its output to be one."""
 
     def __init__(self, progress: Progress) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8")
         self._progress, self._line, self.last = progress, "", ""
 
     def write(self, text: str) -> int:
