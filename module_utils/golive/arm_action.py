@@ -53,6 +53,8 @@ class ArmAction(MoneyAction):
             raise GoliveError("no ticket waits for this host", where=host, todo="have it drafted and signed: playbooks/signoff.yml")
         data, signatures = signing.read_bundle(place / "ticket.json")
         wanted = ticket.parse_ticket(data)
+        if self._task.check_mode and given["foreseen"].get("put_back"):
+            found = _put_back(found)
         changes = _changes(found, canonical.digest(data), wanted)
         if not changes:
             self._note_recovered(joined, host, canonical.digest(data))
@@ -198,6 +200,12 @@ def _changes(found: dict[str, Any], digest: str, wanted: dict[str, Any]) -> list
         before = found["key_fingerprint"]
         changes.append((OBJECT_KEY, "update" if before else "create", before, wanted["key_fingerprint"]))
     return changes
+
+
+def _put_back(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the host's state as it would be once deploying had put back what was signed; any other reason against its ticket stays."""
+    shown = found["show"]
+    return {**found, "show": {**shown, "state": "valid"}} if shown.get("code") == "changed_subject" else found
 
 
 def _foreseen(found: dict[str, Any], key: str | None) -> list[tuple[str, str, Any, Any]]:

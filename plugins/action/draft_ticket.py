@@ -2,24 +2,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from golive import acts, canonical, draft, epoch, secrets, session, subject, ticket
+from golive import acts, canonical, draft, epoch, put_back, secrets, session, subject, ticket
 from golive.errors import GoliveError
 from golive.kill_switch import dead_man
 from golive.money import MoneyAction
 from golive.sets.acting import Predictions
 
-# A ticket names the release and the configuration by digest: what deploy would change here makes another ticket.
-SUBJECT = ("release:/opt/bot/", "link:/opt/bot/current", "file:/etc/bot/live.json")
-
 
 class ActionModule(MoneyAction):
     """Task `draft_ticket:` with `stage`, `limits`, `budget`, `hours` and `credential`; on the bot's host, after `bind_release`.
 
-    Result: `drafted` = it is a new one (in a dry run: it would be), `key_fingerprint` = of the key that it names, None if not known yet.
+    Result: `drafted` = it is a new one (in a dry run: it would be), `key_fingerprint` = of the key that it names, None if not known yet;
+    in a dry run `put_back` = what the host holds is not what was signed, and the real run would put that back before it looks.
     """
 
     def act(self, joined: session.Session, host: str, task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -37,7 +36,7 @@ class ActionModule(MoneyAction):
         now = canonical.parse_utc(canonical.utc())
         if self._task.check_mode:
             return {**told, **self._foreseen(joined, host, task_vars, given, place, now)}
-        data = self._built(joined, host, task_vars, given, now)
+        data = self._built(joined, host, task_vars, given, now, joined.run.need(subject.BOUND))
         new = not self._kept(place, data, now)
         if new:
             draft.file(joined.run.path.parent, host, data)
@@ -48,22 +47,35 @@ class ActionModule(MoneyAction):
     def _foreseen(self, joined: session.Session, host: str, task_vars: dict[str, Any], given: dict[str, Any], place: Path,
                   now: datetime) -> dict[str, Any]:
         """Say whether the real run would draft anew. What cannot be looked up yet (bare hosts, no store) will be new."""
-        deployed = any(str(one["object"]).startswith(SUBJECT) for one in Predictions(host).all())
+        deployed = put_back.of_subject(Predictions(host).all())
         try:
-            data = None if deployed else self._built(joined, host, task_vars, given, now)
+            back = deployed and self._put_back(deployed, joined, host, place)
+            bound = back or (None if deployed else joined.run.need(subject.BOUND))
+            data = self._built(joined, host, task_vars, given, now, bound) if bound else None
             key = ticket.parse_ticket(data)["key_fingerprint"] if data else None
-            return {"drafted": data is None or not self._kept(place, data, now), "key_fingerprint": key}
+            new = data is None or not self._kept(place, data, now)
+            return {"drafted": new, "key_fingerprint": key, "put_back": bool(back) and not new}
         except (GoliveError, ticket.Refused) as exc:
-            return {"drafted": True, "key_fingerprint": None, "reason": str(exc)}
+            return {"drafted": True, "key_fingerprint": None, "put_back": False, "reason": str(exc)}
+
+    @staticmethod
+    def _put_back(deployed: Sequence[Mapping[str, Any]], joined: session.Session, host: str, place: Path) -> dict[str, str] | None:
+        """Return the subject of the ticket that waits here, if deploying would put just that back."""
+        file = place / "ticket.json"
+        if not file.is_file():
+            return None
+        signed = ticket.parse_ticket(file.read_bytes())
+        known = put_back.as_signed(deployed, signed, joined.run.path.parent, host)
+        return {name: signed["release"][name] for name in put_back.PARTS} if known else None
 
     @staticmethod
     def _kept(place: Path, data: bytes, now: datetime) -> bool:
         file = place / "ticket.json"
         return file.is_file() and draft.still_good(file.read_bytes(), ticket.parse_ticket(data), now)
 
-    def _built(self, joined: session.Session, host: str, task_vars: dict[str, Any], given: dict[str, Any], now: datetime) -> bytes:
+    def _built(self, joined: session.Session, host: str, task_vars: dict[str, Any], given: dict[str, Any], now: datetime,
+               bound: dict[str, str]) -> bytes:
         values = self.profile_of(joined)
-        bound = joined.run.need(subject.BOUND)
         answers = self.epochs(task_vars)
         if all(one is None for one in answers.values()):
             raise GoliveError("no kill machine answered, so the epoch of a ticket is not known", where=host,
