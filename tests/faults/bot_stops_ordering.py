@@ -11,9 +11,12 @@ def _silent(records: Records, now: float) -> Records:
 
 
 def _hardly(records: Records, _now: float) -> Records:
-    """Three closed trades, then nothing: enough to be judged, and far fewer than the paper run lets expect."""
+    """The last three closed trades alone: enough to be judged, and far fewer than the paper run lets expect. The first three have left the
+    window on a lab that is an hour old."""
     sales = [one for one in records if one["kind"] == "fill" and one["side"] == "sell"]
-    return [one for one in records if one["kind"] not in ("request", "ack", "fill") or one["seq"] <= sales[2]["seq"]]
+    signals = {one["signal"] for one in sales[-3:]}
+    kept = {one["client_id"] for one in records if one.get("signal") in signals and "client_id" in one}
+    return [one for one in records if one["kind"] not in ("request", "ack", "fill") or one["client_id"] in kept]
 
 
 TRIALS = (

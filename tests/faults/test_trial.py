@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -85,6 +86,14 @@ def test_what_was_red_before_proves_nothing() -> None:
     (one,) = tried(world, fault("a.one"))
     assert not one.proven
     assert "not green before" in one.problem
+
+
+def test_what_a_break_leaves_unwatched_is_looked_at_for_the_healing_of_the_one_before_and_held_against_neither() -> None:
+    second = replace(fault("a.two", "a.one", declared=("a.two",)), unwatched=("a.one",))
+    assert [one.proven for one in tried(Switches(), fault("a.one"), second)] == [True, True]
+    stays = replace(fault("a.two", "a.one", declared=("a.two",), heals=False), unwatched=("a.one",))
+    first, _second = tried(Switches(), fault("a.one"), stays)
+    assert "not green after healing: a.one" in first.problem
 
 
 def test_a_break_that_fails_is_healed_and_told() -> None:
